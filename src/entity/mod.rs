@@ -1,0 +1,1 @@
+//! entity (to be written).

@@ -1,0 +1,3 @@
+//! The `luigi-mqtt` command.
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! Plain values that everyone shares: no input or output, no threads, no wire formats.
+
+mod health;
+mod id;
+mod message;
+mod reading;
+mod secret;
+mod topic;
+
+pub use health::Health;
+pub use id::{IdError, ObjectId};
+pub use message::{Incoming, Message, Qos, Token};
+pub use reading::{Reading, Value};
+pub use secret::Secret;
+pub use topic::{Topic, TopicError, TopicFilter};

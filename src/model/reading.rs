@@ -1,0 +1,56 @@
+//! A value worth telling.
+
+use super::ObjectId;
+
+/// A new value of an entity, in that entity's unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Whose value.
+    pub entity: ObjectId,
+    /// The value.
+    pub value: Value,
+}
+
+/// What an entity's state can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number in the entity's unit.
+    Number(f64),
+    /// A text, 255 characters at most (Home Assistant's limit of a state).
+    Text(String),
+    /// On or off.
+    Switch(bool),
+    /// Nobody knows at the moment: Home Assistant shows "unknown".
+    Unknown,
+}
+
+impl Reading {
+    /// The reading `value` of `entity`.
+    pub fn new(entity: ObjectId, value: Value) -> Reading {
+        Reading { entity, value }
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(on: bool) -> Value {
+        Value::Switch(on)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}

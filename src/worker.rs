@@ -1,0 +1,161 @@
+//! How threads are started, stopped and fed: [`Worker`], [`Stop`] and [`Outlet`].
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+
+/// A named thread. Dropping it tells the thread to stop and waits until it has.
+#[derive(Debug)]
+pub struct Worker {
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The thread's own end of a [`Worker`]: nothing is ever sent, the channel only closes.
+#[derive(Clone, Debug)]
+pub struct Stop(Receiver<Infallible>);
+
+/// Where a source puts what it has, cheap to clone. Never blocks its owner: when the
+/// reader is behind, the newest item is dropped and counted, for another follows soon.
+#[derive(Debug)]
+pub struct Outlet<T> {
+    items: Sender<T>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Worker {
+    /// Starts `body` on a thread called `name` (at most 15 bytes of it show in `top -H`)
+    /// with a stack of [`STACK_BYTES`].
+    ///
+    /// # Errors
+    ///
+    /// The system's own, when it has no thread to give.
+    pub fn spawn(name: &str, body: impl FnOnce(Stop) + Send + 'static) -> io::Result<Worker> {
+        let (stop, stopped) = bounded(0);
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || body(Stop(stopped)))?;
+        Ok(Worker { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Tells the thread to stop, waits at most `limit` for it, and leaves it to end by itself
+    /// after that. Returns whether it has ended.
+    ///
+    /// For the one thread that can sit in a call nobody can interrupt: a name look-up.
+    pub fn stop_within(mut self, limit: Duration) -> bool {
+        self.stop.take();
+        let deadline = Instant::now() + limit;
+        let Some(thread) = self.thread.take() else { return true };
+        // The standard library has no join with a limit; this runs once, at the very end.
+        while !thread.is_finished() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(JOIN_STEP);
+        }
+        let _ = thread.join();
+        true
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.take(); // Closes the channel: must come before the join.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Stop {
+    /// A stop that never comes, for code that runs outside a [`Worker`].
+    pub fn never() -> Stop {
+        Stop(never())
+    }
+
+    /// Sleeps for `pause`. Returns false, early, once the worker is to stop.
+    pub fn sleep(&self, pause: Duration) -> bool {
+        self.0.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+    }
+
+    /// Whether the worker is to stop, without waiting.
+    pub fn is_set(&self) -> bool {
+        self.0.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected)
+    }
+
+    /// The channel that closes when the worker is to stop, for use in `select!`.
+    pub fn channel(&self) -> &Receiver<Infallible> {
+        &self.0
+    }
+}
+
+impl<T> Outlet<T> {
+    /// An outlet into `items`.
+    pub fn new(items: Sender<T>) -> Outlet<T> {
+        Outlet { items, dropped: Arc::default() }
+    }
+
+    /// Hands over `item`, or counts it as dropped where there is no room. Never blocks.
+    pub fn offer(&self, item: T) {
+        if self.items.try_send(item).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many items found no room since the outlet was made, over all its clones.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+impl<T> Clone for Outlet<T> {
+    fn clone(&self) -> Outlet<T> {
+        Outlet { items: self.items.clone(), dropped: Arc::clone(&self.dropped) }
+    }
+}
+
+/// Stack of each thread: our deepest call (TLS handshake, JSON) uses under 100 kB; only touched pages count.
+const STACK_BYTES: usize = 256 * 1024;
+/// How often [`Worker::stop_within`] looks.
+const JOIN_STEP: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropping_a_worker_wakes_its_sleep_and_joins() {
+        let (ended, end) = bounded(1);
+        let worker = Worker::spawn("test", move |stop| {
+            while stop.sleep(Duration::from_secs(3600)) {}
+            ended.send(stop.is_set()).unwrap();
+        });
+        drop(worker.unwrap());
+        assert_eq!(end.try_recv(), Ok(true));
+    }
+
+    #[test]
+    fn a_worker_that_cannot_stop_is_left_alone() {
+        let (release, released) = bounded::<()>(0);
+        let worker = Worker::spawn("stuck", move |_| {
+            let _ = released.recv();
+        });
+        assert!(!worker.unwrap().stop_within(Duration::from_millis(5)));
+        drop(release);
+    }
+
+    #[test]
+    fn a_full_outlet_drops_the_newest_and_counts() {
+        let (sender, receiver) = bounded(1);
+        let outlet = Outlet::new(sender);
+        outlet.offer(1);
+        outlet.clone().offer(2);
+        assert_eq!((receiver.try_recv(), outlet.dropped()), (Ok(1), 1));
+    }
+}
