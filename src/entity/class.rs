@@ -87,7 +87,7 @@ impl fmt::Display for StateClass {
     }
 }
 
-/// The spelling of `unit` that Home Assistant prefers: the micro sign U+03BC rather than U+00B5, and a small `var`.
+/// The spelling of `unit` that Home Assistant prefers: the micro sign U+03BC, not U+00B5, and a small `var`.
 pub(super) fn preferred_unit(unit: &str) -> String {
     match unit {
         "mVAr" | "VAr" | "kVAr" | "VArh" | "kVArh" => unit.replace("VAr", "var"),
@@ -106,16 +106,16 @@ pub(super) fn sensor_known_in_2023_12(
     unit: Option<&str>,
     state_class: Option<StateClass>,
 ) -> bool {
-    let class = class.unwrap_or_default();
+    let Some(class) = class else { return state_class != Some(StateClass::MeasurementAngle) };
     // Its own micro sign was the other one, so it knew no unit of ours that has one.
     let newer_unit = |unit: &str| {
         unit.contains('\u{3bc}')
             || NEWER_UNITS.iter().any(|(at, units)| *at == class && units.contains(&unit))
     };
     let newer_state_class = match state_class {
-        Some(StateClass::MeasurementAngle) => true,
         Some(StateClass::Total | StateClass::TotalIncreasing) => class == "weight",
-        Some(StateClass::Measurement) | None => false,
+        // An angle has the class wind_direction, which is newer itself.
+        Some(StateClass::Measurement | StateClass::MeasurementAngle) | None => false,
     };
     !NEWER_CLASSES.contains(&class) && !unit.is_some_and(newer_unit) && !newer_state_class
 }
@@ -354,7 +354,7 @@ mod tests {
     fn what_home_assistant_2023_12_knew_is_known() {
         for (class, unit, state_class, expected) in [
             (None, None, None, true),
-            (None, Some("widgets"), Some(StateClass::Measurement), true),
+            (None, Some("μmol"), Some(StateClass::Measurement), true),
             (None, Some("°"), Some(StateClass::MeasurementAngle), false),
             (Some("temperature"), Some("°C"), Some(StateClass::Measurement), true),
             (Some("timestamp"), None, None, true),
@@ -362,6 +362,7 @@ mod tests {
             (Some("power"), Some("kW"), None, true),
             (Some("power"), Some("mW"), None, false),
             (Some("pm25"), Some("μg/m³"), None, false),
+            (Some("wind_direction"), Some("°"), Some(StateClass::MeasurementAngle), false),
             (Some("weight"), Some("kg"), Some(StateClass::Measurement), true),
             (Some("weight"), Some("kg"), Some(StateClass::Total), false),
         ] {

@@ -9,6 +9,7 @@ mod check;
 mod class;
 mod device;
 mod draft;
+mod nearest;
 mod payload;
 mod sensor;
 mod state;

@@ -138,8 +138,9 @@ fn plain(number: f64) -> Option<String> {
     Some((rounded + 0.0).to_string())
 }
 
+/// Whether `text` is a moment that Home Assistant can read too: its years begin with 1.
 fn is_instant(text: &str) -> bool {
-    OffsetDateTime::parse(text, &Rfc3339).is_ok()
+    OffsetDateTime::parse(text, &Rfc3339).is_ok_and(|moment| moment.year() >= 1)
 }
 
 fn found(value: &Value) -> String {
@@ -276,6 +277,7 @@ mod tests {
             [
                 ("2024-02-29".into(), Some("2024-02-29")),
                 ("2026-02-29".into(), None),
+                ("0000-01-01".into(), None),
                 ("21.11.2026".into(), None),
                 ("2026-11-21T20:46:00Z".into(), None),
                 (20_261_121.0.into(), None),
