@@ -44,6 +44,11 @@ impl Worker {
         Ok(Worker { stop: Some(stop), thread: Some(thread) })
     }
 
+    /// Tells the thread to stop and does not wait, for an owner that must wake it in another way too.
+    pub fn request_stop(&mut self) {
+        self.stop.take();
+    }
+
     /// Tells the thread to stop, waits at most `limit` for it, and leaves it to end by itself
     /// after that. Returns whether it has ended.
     ///

@@ -1,1 +1,112 @@
-//! link (to be written).
+//! The connection to the broker, which comes back whatever happens. The only place that knows rumqttc and
+//! native_tls.
+//!
+//! [`Link::start`] runs one thread. It tells what happens as [`LinkEvent`]s: `Up` brings a [`Session`] to
+//! publish with, `Down` takes it away; in between messages are `Delivered` and `Received`. What was handed
+//! to a session and not delivered when the link goes down is to be handed to the next one: nothing is kept
+//! here. So delivery is at least once at QoS 1 and at QoS 2 as well, as long as sessions are clean.
+
+mod cause;
+mod connection;
+mod dialer;
+mod error;
+mod in_flight;
+mod options;
+mod probe;
+mod retry;
+mod session;
+mod subscriptions;
+mod tls;
+
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use crate::model::Incoming;
+use crate::model::Token;
+use crate::worker::Worker;
+
+pub use error::{LinkError, Refusal, TlsProblem};
+pub use options::Options;
+pub use probe::{Step, probe};
+pub use session::{Full, Session};
+
+use dialer::{Current, Dialer};
+
+/// The connection to the broker, on a thread of its own called `link`. Dropping it stops it, and waits a
+/// second at most.
+pub struct Link {
+    worker: Option<Worker>,
+    current: Current,
+}
+
+/// What happens on the link, in this order: `Up`, then any of the others, then `Down`; or `Down` alone for
+/// an attempt that failed.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The broker has accepted us, our subscriptions are on their way, and messages may be published.
+    Up(Session),
+    /// The broker has acknowledged the message with this token (QoS 0: it was written). Once a token.
+    Delivered(Token),
+    /// The broker sent us a message.
+    Received(Incoming),
+    /// The session is over, or there was none. Another attempt follows by itself.
+    Down(Down),
+}
+
+/// The end of a session, or of an attempt.
+#[derive(Debug)]
+pub struct Down {
+    /// Why.
+    pub cause: LinkError,
+    /// How long until the next attempt.
+    pub retry_in: Duration,
+    /// Whether the broker has cut short three sessions in a row, or more: mostly another client uses our
+    /// client identifier, and each evicts the other.
+    pub takeover: bool,
+}
+
+impl Link {
+    /// Starts the link. `events` should be bounded; the thread waits where it is full, and ends when
+    /// nobody receives any more and there is something to tell.
+    ///
+    /// # Errors
+    ///
+    /// The system's own, when it has no thread to give.
+    pub fn start(options: Options, events: Sender<LinkEvent>) -> io::Result<Link> {
+        let current = Current::new();
+        let shared = current.clone();
+        let worker = Worker::spawn("link", move |stop| Dialer::new(options, events, shared, stop).run())?;
+        Ok(Link { worker: Some(worker), current })
+    }
+
+    /// Stops the link, and waits `limit` at most for its thread, which is left to end by itself after that.
+    /// Returns whether it has ended. A session that is still up is disconnected; an attempt goes on to its
+    /// own limit first (`connection_timeout`, or as long as a name look-up takes). Pending events need not
+    /// be received meanwhile.
+    pub fn stop(mut self, limit: Duration) -> bool {
+        self.end(limit)
+    }
+
+    fn end(&mut self, limit: Duration) -> bool {
+        let Some(mut worker) = self.worker.take() else { return true };
+        worker.request_stop(); // Must come before the look at the current connection: see `Dialer::serve`.
+        self.current.disconnect();
+        worker.stop_within(limit)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.end(DROP_LIMIT);
+    }
+}
+
+/// How long dropping a [`Link`] may wait.
+const DROP_LIMIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,95 @@
+//! One connection, from CONNECT to its end.
+
+use std::time::{Duration, Instant};
+
+use rumqttc::Client;
+use rumqttc::Event;
+use rumqttc::MqttOptions;
+use rumqttc::Packet;
+use rumqttc::RecvTimeoutError;
+use rumqttc::SubscribeFilter;
+
+use super::LinkError;
+use super::cause;
+use super::options::{Options, Target};
+use super::session::REQUESTS;
+
+/// A connection whose login was accepted. Always a pair of rumqttc's, made for this one connection: what
+/// rumqttc 0.25.1 carries over from one to the next it partly loses.
+pub(super) struct Connection {
+    client: Client,
+    inner: rumqttc::Connection,
+    max_packet_bytes: usize,
+}
+
+impl Connection {
+    /// Connects to `target` and waits for the broker to accept the login, `limit` at most. With TLS it may
+    /// take as long as the system's resolver, whatever the limit: a look-up cannot be interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`], any that does not need a session.
+    pub(super) fn open(
+        options: &Options,
+        mqtt: MqttOptions,
+        target: &Target,
+        limit: Duration,
+    ) -> Result<Connection, LinkError> {
+        let (client, mut inner) = Client::new(mqtt, REQUESTS);
+        // rumqttc also gives each write this long, so it is the configured one, not this attempt's share.
+        let whole_seconds = options.client.connection_timeout.as_secs_f64().ceil() as u64;
+        inner.eventloop.network_options.set_connection_timeout(whole_seconds.max(1));
+        let max_packet_bytes = options.client.max_packet_bytes;
+        match inner.recv_timeout(limit) {
+            Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => Ok(Connection { client, inner, max_packet_bytes }),
+            Ok(Ok(_)) => Err(LinkError::Protocol("it sent a packet before CONNACK".to_owned())),
+            Ok(Err(error)) => Err(cause::of_attempt(error, target, limit, max_packet_bytes)),
+            Err(_) => Err(LinkError::Silent { address: target.shown.clone(), limit }),
+        }
+    }
+
+    /// What others write their requests to.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Orders one SUBSCRIBE for all `filters`; nothing where there are none.
+    pub(super) fn subscribe(&self, filters: Vec<SubscribeFilter>) {
+        if !filters.is_empty() {
+            // The channel has room for it, and each filter was checked when it was made.
+            let _ = self.client.try_subscribe_many(filters);
+        }
+    }
+
+    /// Waits for the next event, for as long as it takes. After an error the connection is at its end, and
+    /// must not be asked again: rumqttc would connect anew, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`], why the connection ended.
+    pub(super) fn next(&mut self) -> Result<Event, LinkError> {
+        match self.inner.recv() {
+            Ok(Ok(event)) => Ok(event),
+            Ok(Err(error)) => Err(cause::of_session(error, self.max_packet_bytes)),
+            // Does not happen: rumqttc's event loop holds on to its own request channel.
+            Err(_) => Err(LinkError::Disconnected),
+        }
+    }
+
+    /// As [`Connection::next`], until `deadline`; `None` when nothing came.
+    pub(super) fn next_until(&mut self, deadline: Instant) -> Option<Result<Event, LinkError>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.inner.recv_timeout(left) {
+            Ok(Ok(event)) => Some(Ok(event)),
+            Ok(Err(error)) => Some(Err(cause::of_session(error, self.max_packet_bytes))),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(LinkError::Disconnected)),
+        }
+    }
+
+    /// The next event that had come in when the connection failed and was not looked at: acknowledgements
+    /// that came with the end in one segment.
+    pub(super) fn left_over(&mut self) -> Option<Event> {
+        self.inner.eventloop.state.events.pop_front()
+    }
+}

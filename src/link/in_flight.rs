@@ -1,0 +1,234 @@
+//! Which of our messages a packet identifier stands for.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crossbeam_channel::Receiver;
+use rumqttc::Event;
+use rumqttc::Outgoing;
+use rumqttc::Packet;
+use rumqttc::SubscribeReasonCode;
+
+use crate::model::Incoming;
+use crate::model::Qos;
+use crate::model::Token;
+
+use super::LinkError;
+use super::session::{End, Order};
+
+/// The messages of one connection that the broker has not acknowledged. rumqttc says only which packet
+/// identifiers it wrote, in order; the orders say which messages those were.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    orders: Receiver<Order>,
+    /// By packet identifier. QoS 0 is never in here.
+    unacknowledged: BTreeMap<u16, (Token, Phase)>,
+}
+
+/// What a message waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// QoS 1: PUBACK.
+    Acknowledgement,
+    /// QoS 2: PUBREC, which rumqttc answers with PUBREL.
+    Receipt,
+    /// QoS 2 after PUBREL: PUBCOMP.
+    Completion,
+}
+
+/// What an event of rumqttc's means to us.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// Nothing.
+    Nothing,
+    /// The broker has this message, by its own word.
+    Acknowledged(Token),
+    /// This message of QoS 0 was written.
+    Written(Token),
+    /// A message for us.
+    Received(Incoming),
+    /// The answer to SUBSCRIBE: whether each filter was accepted.
+    Subscribed(Vec<bool>),
+    /// The connection is to end now.
+    End(LinkError),
+}
+
+impl InFlight {
+    /// No messages yet, those to come being announced by `orders`.
+    pub(super) fn new(orders: Receiver<Order>) -> InFlight {
+        InFlight { orders, unacknowledged: BTreeMap::new() }
+    }
+
+    /// What `event` means. `live` is false for events that were left over when the connection failed: an
+    /// acknowledgement among them is as good as any, but what they say was written may not have been.
+    pub(super) fn meaning(&mut self, event: Event, live: bool) -> Meaning {
+        match event {
+            Event::Outgoing(Outgoing::Publish(packet_id)) => self.published(packet_id, live),
+            Event::Outgoing(Outgoing::PubRel(packet_id)) => self.released(packet_id),
+            Event::Outgoing(Outgoing::Disconnect) => Meaning::End(self.reason()),
+            // The bridge's window makes it impossible; rumqttc's way out of it loses messages.
+            Event::Outgoing(Outgoing::AwaitAck(_)) => in_use(),
+            Event::Incoming(Packet::PubAck(it)) => self.acknowledged(it.pkid, Phase::Acknowledgement),
+            Event::Incoming(Packet::PubComp(it)) => self.acknowledged(it.pkid, Phase::Completion),
+            Event::Incoming(Packet::SubAck(it)) => {
+                let accepted = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
+                Meaning::Subscribed(it.return_codes.iter().map(accepted).collect())
+            }
+            Event::Incoming(Packet::Publish(it)) => Meaning::Received(Incoming {
+                topic: it.topic,
+                // A copy: the packet is a slice of rumqttc's read buffer and would hold on to all of it.
+                payload: it.payload.to_vec(),
+                retained: it.retain,
+            }),
+            _ => Meaning::Nothing,
+        }
+    }
+
+    /// Takes the order of a message that rumqttc has just written as `packet_id`. May wait for
+    /// [`super::Session::publish`] to get from one line to the next.
+    fn published(&mut self, packet_id: u16, live: bool) -> Meaning {
+        let Ok(Order::Publish(token, qos)) = self.orders.recv() else {
+            return Meaning::End(LinkError::Protocol("a packet was sent that nobody ordered".to_owned()));
+        };
+        let phase = match qos {
+            Qos::AtMostOnce if live => return Meaning::Written(token),
+            Qos::AtMostOnce => return Meaning::Nothing,
+            Qos::AtLeastOnce => Phase::Acknowledgement,
+            Qos::ExactlyOnce => Phase::Receipt,
+        };
+        match self.unacknowledged.entry(packet_id) {
+            Entry::Vacant(entry) => {
+                entry.insert((token, phase));
+                Meaning::Nothing
+            }
+            Entry::Occupied(_) => in_use(),
+        }
+    }
+
+    fn released(&mut self, packet_id: u16) -> Meaning {
+        if let Some((_, phase @ Phase::Receipt)) = self.unacknowledged.get_mut(&packet_id) {
+            *phase = Phase::Completion;
+        }
+        Meaning::Nothing
+    }
+
+    /// Only what answers the phase that a message is in is a delivery: rumqttc reports acknowledgements
+    /// before it checks them, repeated and invented ones too.
+    fn acknowledged(&mut self, packet_id: u16, phase: Phase) -> Meaning {
+        match self.unacknowledged.entry(packet_id) {
+            Entry::Occupied(entry) if entry.get().1 == phase => Meaning::Acknowledged(entry.remove().0),
+            _ => Meaning::Nothing,
+        }
+    }
+
+    /// Why a DISCONNECT was written. Without an order it was the link's own, to stop.
+    fn reason(&self) -> LinkError {
+        match self.orders.try_recv() {
+            Ok(Order::End(End::Abandon)) => LinkError::Unacknowledged,
+            _ => LinkError::Disconnected,
+        }
+    }
+}
+
+fn in_use() -> Meaning {
+    Meaning::End(LinkError::Protocol("a packet identifier came round while it was in use".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+    use rumqttc::{PubAck, PubComp, PubRec};
+
+    use super::*;
+
+    /// A table whose orders are messages with tokens 1, 2, … of these levels.
+    fn in_flight(levels: &[Qos]) -> InFlight {
+        let (orders, taken) = bounded(levels.len());
+        for (token, qos) in (1..).zip(levels) {
+            orders.send(Order::Publish(Token(token), *qos)).unwrap();
+        }
+        InFlight::new(taken)
+    }
+
+    fn wrote(packet_id: u16) -> Event {
+        Event::Outgoing(Outgoing::Publish(packet_id))
+    }
+
+    fn puback(packet_id: u16) -> Event {
+        Event::Incoming(Packet::PubAck(PubAck::new(packet_id)))
+    }
+
+    fn pubcomp(packet_id: u16) -> Event {
+        Event::Incoming(Packet::PubComp(PubComp::new(packet_id)))
+    }
+
+    fn pubrec(packet_id: u16) -> [Event; 2] {
+        [
+            Event::Incoming(Packet::PubRec(PubRec::new(packet_id))),
+            Event::Outgoing(Outgoing::PubRel(packet_id)),
+        ]
+    }
+
+    /// The tokens that `events` deliver, and whether they end the connection.
+    fn deliveries(levels: &[Qos], live: bool, events: impl IntoIterator<Item = Event>) -> (Vec<u64>, bool) {
+        let mut in_flight = in_flight(levels);
+        let (mut tokens, mut ended) = (Vec::new(), false);
+        for event in events {
+            match in_flight.meaning(event, live) {
+                Meaning::Acknowledged(token) | Meaning::Written(token) => tokens.push(token.0),
+                Meaning::End(_) => ended = true,
+                _ => {}
+            }
+        }
+        (tokens, ended)
+    }
+
+    #[test]
+    fn acknowledgements_out_of_order_find_their_messages() {
+        let events = [wrote(1), wrote(2), wrote(3), puback(3), puback(1), puback(2)];
+        assert_eq!(deliveries(&[Qos::AtLeastOnce; 3], true, events), (vec![3, 1, 2], false));
+    }
+
+    #[test]
+    fn repeated_and_invented_acknowledgements_deliver_nothing() {
+        let events = [puback(1), wrote(1), puback(7), puback(1), puback(1), pubcomp(1)];
+        assert_eq!(deliveries(&[Qos::AtLeastOnce], true, events), (vec![1], false));
+    }
+
+    #[test]
+    fn a_message_of_qos_2_is_delivered_by_pubcomp_after_pubrel_alone() {
+        let levels = [Qos::ExactlyOnce];
+        assert_eq!(deliveries(&levels, true, [wrote(1), puback(1), pubcomp(1)]), (vec![], false));
+        let [received, released] = pubrec(1);
+        let events = [wrote(1), received, released, puback(1), pubcomp(1), pubcomp(1)];
+        assert_eq!(deliveries(&levels, true, events), (vec![1], false));
+    }
+
+    #[test]
+    fn a_message_of_qos_1_is_not_delivered_by_pubcomp() {
+        let [received, released] = pubrec(1);
+        let events = [wrote(1), received, released, pubcomp(1)];
+        assert_eq!(deliveries(&[Qos::AtLeastOnce], true, events), (vec![], false));
+    }
+
+    #[test]
+    fn qos_0_is_delivered_once_written_unless_the_connection_failed_meanwhile() {
+        let levels = [Qos::AtMostOnce, Qos::AtLeastOnce];
+        let events = || [wrote(0), wrote(1), puback(1)];
+        assert_eq!(deliveries(&levels, true, events()), (vec![1, 2], false));
+        assert_eq!(deliveries(&levels, false, events()), (vec![2], false));
+    }
+
+    #[test]
+    fn an_identifier_that_comes_round_in_use_ends_the_connection() {
+        let levels = [Qos::AtLeastOnce; 2];
+        assert_eq!(deliveries(&levels, true, [wrote(1), wrote(1)]), (vec![], true));
+        let collision = Event::Outgoing(Outgoing::AwaitAck(1));
+        assert_eq!(deliveries(&levels, true, [wrote(1), collision]), (vec![], true));
+    }
+
+    #[test]
+    fn a_packet_without_an_order_ends_the_connection() {
+        assert_eq!(deliveries(&[], true, [wrote(1)]), (vec![], true));
+    }
+}

@@ -1,0 +1,192 @@
+//! What the link needs to know, and how rumqttc and the resolver are told.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use rumqttc::LastWill;
+use rumqttc::MqttOptions;
+use rumqttc::QoS;
+use rumqttc::Transport;
+
+use crate::config::Broker;
+use crate::config::Client;
+use crate::config::Credentials;
+use crate::model::Message;
+use crate::model::Qos;
+use crate::model::TopicFilter;
+
+use super::LinkError;
+use super::tls;
+
+/// Where the broker is and how to be its client.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The broker's address and encryption.
+    pub endpoint: Broker,
+    /// Who we are; `None` is anonymous.
+    pub credentials: Option<Credentials>,
+    /// Client identifier, times and limits.
+    pub client: Client,
+    /// What the broker publishes for us when the connection ends without our word.
+    pub will: Message,
+    /// What to subscribe to on each connection, the most important first: when packets larger than
+    /// `client.max_packet_bytes` end connections, filters are left out from the last on. QoS 2 is asked
+    /// for as QoS 1.
+    pub subscriptions: Vec<(TopicFilter, Qos)>,
+}
+
+/// One place to try: what rumqttc is to connect to, and how it shows in texts.
+pub(super) struct Target {
+    /// Host name or IP literal in the form that rumqttc takes.
+    pub(super) host: String,
+    /// Address and port, for people.
+    pub(super) shown: String,
+    /// Its address, where it is known beforehand.
+    pub(super) address: Option<SocketAddr>,
+}
+
+impl Options {
+    /// The addresses of the broker, in the resolver's order. Waits for the resolver as long as that takes
+    /// (the system decides: mostly 5 s to 30 s), unless the host is an IP address.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Resolve`].
+    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, LinkError> {
+        let Broker { host, port, .. } = &self.endpoint;
+        let failed = |cause| LinkError::Resolve { host: host.clone(), cause };
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in (host.as_str(), *port).to_socket_addrs().map_err(failed)? {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        match addresses.is_empty() {
+            true => Err(failed(std::io::ErrorKind::NotFound.into())),
+            false => Ok(addresses),
+        }
+    }
+
+    /// What to try, one after the other. With plain TCP each of `addresses`, so that one that swallows
+    /// packets does not hide the others. With TLS the configured host, whatever its addresses: rumqttc
+    /// checks the certificate for what it connects to.
+    pub(super) fn targets(&self, addresses: &[SocketAddr]) -> Vec<Target> {
+        let Broker { host, port, tls } = &self.endpoint;
+        if tls.is_some() {
+            // Not bracketed even if it is an IPv6 address: the certificate's check would not know it.
+            return vec![Target { host: host.clone(), shown: format!("{host}:{port}"), address: None }];
+        }
+        let target = |address: &SocketAddr| Target {
+            host: match address {
+                SocketAddr::V4(it) => it.ip().to_string(),
+                SocketAddr::V6(it) if it.scope_id() != 0 => format!("[{}%{}]", it.ip(), it.scope_id()),
+                SocketAddr::V6(it) => format!("[{}]", it.ip()),
+            },
+            shown: address.to_string(),
+            address: Some(*address),
+        };
+        addresses.iter().map(target).collect()
+    }
+
+    /// rumqttc's options for `target`, without a will. TLS files are read here.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Tls`] that names a file.
+    pub(super) fn mqtt(&self, target: &Target) -> Result<MqttOptions, LinkError> {
+        let mut mqtt = MqttOptions::new(self.client.id.clone(), target.host.clone(), self.endpoint.port);
+        mqtt.set_clean_session(true)
+            .set_keep_alive(self.client.keep_alive.max(LEAST_KEEP_ALIVE))
+            .set_inflight(IN_FLIGHT)
+            .set_max_packet_size(self.client.max_packet_bytes, MQTT_LARGEST);
+        if let Some(Credentials { username, password }) = &self.credentials {
+            // An empty password is left out of CONNECT altogether.
+            mqtt.set_credentials(username, password.as_ref().map_or("", |it| it.reveal()));
+        }
+        if let Some(tls) = &self.endpoint.tls {
+            let failed = |problem| LinkError::Tls { address: target.shown.clone(), problem };
+            let connector = tls::connector(tls).map_err(failed)?;
+            mqtt.set_transport(Transport::tls_with_config(connector.into()));
+        }
+        Ok(mqtt)
+    }
+
+    /// The will, as rumqttc has it.
+    pub(super) fn last_will(&self) -> LastWill {
+        let will = &self.will;
+        LastWill::new(will.topic.as_str(), &*will.payload, level(will.qos), will.retain)
+    }
+}
+
+/// rumqttc's name for `qos`.
+pub(super) fn level(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+/// Packet identifiers that rumqttc uses, round and round. Must exceed the bridge's window by far: rumqttc
+/// 0.25.1 loses messages when it meets an identifier that is still in use.
+const IN_FLIGHT: u16 = 256;
+/// rumqttc panics below this.
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// Largest packet in MQTT, in bytes; what is sensible to publish is decided where messages are made.
+const MQTT_LARGEST: usize = 268_435_455;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Tls;
+    use crate::link::peer::options;
+
+    #[track_caller]
+    fn check(host: &str, tls: bool, addresses: &[&str], expected: &[(&str, &str)]) {
+        let mut options = options(1883);
+        options.endpoint.host = host.to_owned();
+        options.endpoint.tls = tls.then(Tls::default);
+        let addresses: Vec<SocketAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        let found = options.targets(&addresses);
+        let found: Vec<_> = found.iter().map(|it| (it.host.as_str(), it.shown.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn each_address_is_tried_for_itself() {
+        check(
+            "broker.lan",
+            false,
+            &["[2001:db8::1]:1883", "192.0.2.1:1883", "[fe80::1%3]:1883"],
+            &[
+                ("[2001:db8::1]", "[2001:db8::1]:1883"),
+                ("192.0.2.1", "192.0.2.1:1883"),
+                ("[fe80::1%3]", "[fe80::1%3]:1883"),
+            ],
+        );
+    }
+
+    #[test]
+    fn with_tls_the_name_itself_is_tried_for_the_certificate_is_for_it() {
+        check("broker.lan", true, &["192.0.2.1:1883"], &[("broker.lan", "broker.lan:1883")]);
+    }
+
+    #[test]
+    fn an_ip_address_needs_no_resolver() {
+        let mut options = options(1883);
+        for (host, expected) in [("::1", "[::1]:1883"), ("127.0.0.1", "127.0.0.1:1883")] {
+            options.endpoint.host = host.to_owned();
+            assert_eq!(options.addresses().unwrap(), [expected.parse().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_named() {
+        let mut options = options(1883);
+        // Longer than a name may be: refused by the resolver itself, without a question to the network.
+        options.endpoint.host = "nowhere.".repeat(40);
+        let error = options.addresses().unwrap_err();
+        assert!(error.to_string().contains("nowhere.nowhere."), "{error}");
+        assert_eq!(error.kind(), "resolve");
+    }
+}

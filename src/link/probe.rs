@@ -1,0 +1,287 @@
+//! Whether the broker can be reached and used, step by step, for a person who sets it up.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use native_tls::HandshakeError;
+use rumqttc::Event;
+use rumqttc::Packet;
+use rumqttc::Publish;
+use rumqttc::QoS;
+use rumqttc::SubscribeReasonCode;
+
+use crate::model::Topic;
+
+use super::LinkError;
+use super::connection::Connection;
+use super::options::Options;
+use super::tls;
+
+/// A step of [`probe`], in order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The broker's name has addresses.
+    Resolve,
+    /// At least one of them accepts connections.
+    Tcp,
+    /// It speaks TLS with a certificate that we trust; left out where TLS is not configured.
+    Tls,
+    /// It accepts our login.
+    Login,
+    /// A message that we publish comes back to us.
+    Publish,
+    /// Home Assistant has said something on its birth topic.
+    HomeAssistant,
+}
+
+/// Tries what `options` say, and tells the outcome of each step, with a detail or with what failed and
+/// what to do, until one fails that the others need. Blocks: each step up to `connection_timeout` (the
+/// first as long as the resolver takes), the last up to `wait`. Returns whether all went well.
+///
+/// The client identifier is the configured one with `-check` behind it and there is no will, so a daemon
+/// that runs meanwhile is not disturbed. A message that is not retained is published on `probe_topic`.
+///
+/// Nobody on `birth_topic` is not a failure: Home Assistant speaks there when it starts, and keeps
+/// the message only if it was told to retain it.
+pub fn probe(
+    options: &Options,
+    probe_topic: &Topic,
+    birth_topic: &Topic,
+    wait: Duration,
+    mut report: impl FnMut(Step, &Result<String, String>),
+) -> bool {
+    let mut options = options.clone();
+    options.client.id.push_str("-check");
+    let mut tell = |step, outcome: &Result<String, String>| {
+        report(step, outcome);
+        outcome.is_ok()
+    };
+
+    let (addresses, outcome) = resolve(&options);
+    if !tell(Step::Resolve, &outcome) {
+        return false;
+    }
+    let (streams, outcome) = connect(&options, &addresses);
+    if !tell(Step::Tcp, &outcome) {
+        return false;
+    }
+    let (reachable, mut streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
+    let stream = streams.drain(..).next();
+    if let Some(stream) = stream.filter(|_| options.endpoint.tls.is_some()) {
+        if !tell(Step::Tls, &handshake(&options, stream).map_err(|it| chain(&it))) {
+            return false;
+        }
+    }
+    drop(streams);
+    let (connection, outcome) = log_in(&options, &reachable);
+    if !tell(Step::Login, &outcome) {
+        return false;
+    }
+    let Some(mut connection) = connection else { return false };
+    let published = tell(Step::Publish, &publish(&options, &mut connection, probe_topic));
+    let heard = tell(Step::HomeAssistant, &listen(&options, &mut connection, birth_topic, wait));
+    // Wait for DISCONNECT to be written, so that the broker logs an orderly end.
+    let deadline = Instant::now() + LAST_WORD;
+    if connection.client().try_disconnect().is_ok() {
+        let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
+        let _ = until(&mut connection, deadline, |event| (*event == last).then_some(()));
+    }
+    published && heard
+}
+
+fn resolve(options: &Options) -> (Vec<SocketAddr>, Result<String, String>) {
+    let began = Instant::now();
+    match options.addresses() {
+        Ok(addresses) => {
+            let shown: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
+            let detail = format!("{} in {} ms", shown.join(", "), began.elapsed().as_millis());
+            (addresses, Ok(detail))
+        }
+        Err(error) => (Vec::new(), Err(chain(&error))),
+    }
+}
+
+/// The connections that came about. The step went well if there is one.
+fn connect(
+    options: &Options,
+    addresses: &[SocketAddr],
+) -> (Vec<(SocketAddr, TcpStream)>, Result<String, String>) {
+    let limit = options.client.connection_timeout / addresses.len().max(1) as u32;
+    let (mut streams, mut details) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let began = Instant::now();
+        match TcpStream::connect_timeout(address, limit.max(LEAST)) {
+            Ok(stream) => {
+                details.push(format!("{address} in {} ms", began.elapsed().as_millis()));
+                streams.push((*address, stream));
+            }
+            Err(cause) => {
+                details.push(chain(&LinkError::Connect { address: address.to_string(), cause }));
+            }
+        }
+    }
+    let details = details.join("; ");
+    let outcome = if streams.is_empty() { Err(details) } else { Ok(details) };
+    (streams, outcome)
+}
+
+fn handshake(options: &Options, stream: TcpStream) -> Result<String, LinkError> {
+    let endpoint = &options.endpoint;
+    let address = format!("{}:{}", endpoint.host, endpoint.port);
+    let failed = |problem| LinkError::Tls { address: address.clone(), problem };
+    let Some(tls) = &endpoint.tls else { return Ok("not configured".to_owned()) };
+    let connector = tls::connector(tls).map_err(failed)?;
+    let limit = options.client.connection_timeout.max(LEAST);
+    stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;
+    stream.set_write_timeout(Some(limit)).map_err(LinkError::Io)?;
+    match connector.connect(&endpoint.host, stream) {
+        Ok(_) => Ok(format!("the certificate is trusted and is for {}", endpoint.host)),
+        Err(HandshakeError::Failure(error)) => Err(failed(tls::problem(error, &endpoint.host))),
+        Err(HandshakeError::WouldBlock(_)) => Err(LinkError::Silent { address: address.clone(), limit }),
+    }
+}
+
+fn log_in(options: &Options, reachable: &[SocketAddr]) -> (Option<Connection>, Result<String, String>) {
+    let mut outcome = Err("there is no address to log in at".to_owned());
+    for target in options.targets(reachable) {
+        let limit = options.client.connection_timeout;
+        let opened = options.mqtt(&target).and_then(|mqtt| Connection::open(options, mqtt, &target, limit));
+        outcome = match opened {
+            Ok(connection) => {
+                let user = match &options.credentials {
+                    Some(it) => format!("as {}", it.username),
+                    None => "as anonymous".to_owned(),
+                };
+                return (Some(connection), Ok(user));
+            }
+            Err(error) => Err(chain(&error)),
+        };
+    }
+    (None, outcome)
+}
+
+/// Subscribes to `topic`, publishes there and waits for the message to come back. Its acknowledgement
+/// would prove nothing: in MQTT 3.1.1 a broker acknowledges also what it throws away.
+fn publish(options: &Options, connection: &mut Connection, topic: &Topic) -> Result<String, String> {
+    let deadline = Instant::now() + options.client.connection_timeout;
+    if !subscribe(connection, topic, deadline)? {
+        return Err(format!(
+            "the broker refused the subscription to {topic}: check what it allows this user"
+        ));
+    }
+    let payload = format!("luigi-mqtt check {:016x}", fastrand::u64(..));
+    connection
+        .client()
+        .try_publish(topic.as_str(), QoS::AtLeastOnce, false, payload.as_bytes())
+        .map_err(|_| "the message could not be handed over".to_owned())?;
+    let mut acknowledged = false;
+    let returned = until(connection, deadline, |event| match event {
+        Event::Incoming(Packet::PubAck(_)) => {
+            acknowledged = true;
+            None
+        }
+        Event::Incoming(Packet::Publish(it)) => is_message(it, topic, payload.as_bytes()).then_some(()),
+        _ => None,
+    })?;
+    match (returned, acknowledged) {
+        (Some(()), _) => Ok(format!("a message on {topic} came back")),
+        (None, true) => Err(format!(
+            "the broker took a message on {topic} and did not pass it on: \
+             check that it allows this user to publish and to read there"
+        )),
+        (None, false) => Err(format!("the broker did not acknowledge a message on {topic}")),
+    }
+}
+
+fn listen(
+    options: &Options,
+    connection: &mut Connection,
+    topic: &Topic,
+    wait: Duration,
+) -> Result<String, String> {
+    if !subscribe(connection, topic, Instant::now() + options.client.connection_timeout)? {
+        return Err(format!(
+            "the broker refused the subscription to {topic}: check what it allows this user"
+        ));
+    }
+    let seen = until(connection, Instant::now() + wait, |event| match event {
+        Event::Incoming(Packet::Publish(it)) if it.topic == topic.as_str() => {
+            Some((String::from_utf8_lossy(&it.payload).into_owned(), it.retain))
+        }
+        _ => None,
+    })?;
+    Ok(match seen {
+        Some((payload, true)) => format!("said {payload:?} on {topic} (retained)"),
+        Some((payload, false)) => format!("says {payload:?} on {topic}"),
+        None => format!("not seen within {} s: it speaks on {topic} when it starts", wait.as_secs()),
+    })
+}
+
+/// Subscribes to `topic`. Returns whether the broker accepts that.
+fn subscribe(connection: &mut Connection, topic: &Topic, deadline: Instant) -> Result<bool, String> {
+    let filter = rumqttc::SubscribeFilter::new(topic.as_str().to_owned(), QoS::AtLeastOnce);
+    connection.subscribe(vec![filter]);
+    let accepted = until(connection, deadline, |event| match event {
+        Event::Incoming(Packet::SubAck(it)) => {
+            Some(it.return_codes.iter().all(|it| matches!(it, SubscribeReasonCode::Success(_))))
+        }
+        _ => None,
+    })?;
+    accepted.ok_or_else(|| format!("the broker did not answer the subscription to {topic}"))
+}
+
+/// What `wanted` makes of the first event that it wants before `deadline`.
+fn until<T>(
+    connection: &mut Connection,
+    deadline: Instant,
+    mut wanted: impl FnMut(&Event) -> Option<T>,
+) -> Result<Option<T>, String> {
+    while Instant::now() < deadline {
+        match connection.next_until(deadline) {
+            Some(Ok(event)) => {
+                if let Some(found) = wanted(&event) {
+                    return Ok(Some(found));
+                }
+            }
+            Some(Err(error)) => return Err(chain(&error)),
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+fn is_message(publish: &Publish, topic: &Topic, payload: &[u8]) -> bool {
+    publish.topic == topic.as_str() && publish.payload == payload
+}
+
+/// `error` and what is behind it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Resolve => "name look-up",
+            Step::Tcp => "TCP",
+            Step::Tls => "TLS",
+            Step::Login => "login",
+            Step::Publish => "publish",
+            Step::HomeAssistant => "Home Assistant",
+        })
+    }
+}
+
+/// No address gets less time than this.
+const LEAST: Duration = Duration::from_secs(1);
+/// How long the goodbye may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
