@@ -1,1 +1,175 @@
-//! daemon (to be written).
+//! The daemon: builds everything from a [`Config`], starts in order, stops in reverse.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use crate::bridge;
+use crate::bridge::Presence;
+use crate::config::Config;
+use crate::entity::Device;
+use crate::entity::EntityError;
+use crate::entity::Topics;
+use crate::link::Link;
+use crate::link::Options;
+use crate::mock::Rehearsal;
+use crate::model::Health;
+use crate::model::ObjectId;
+use crate::model::TopicError;
+use crate::service::logging;
+use crate::service::notify;
+use crate::service::signal;
+use crate::source::Poller;
+use crate::source::host;
+
+/// Why the daemon does not start. The process ends.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A topic made of configured parts is none.
+    Topic(TopicError),
+    /// An entity does not go with the configured device.
+    Entity(EntityError),
+    /// Thread, signal handler or logger is not to be had.
+    System {
+        /// What was being started.
+        part: &'static str,
+        /// Why it did not.
+        cause: io::Error,
+    },
+}
+
+/// Runs the daemon until a signal stops it: blocks as long as that takes, then 2 s at most to say goodbye.
+/// With `mock`, a broker in this process takes the place of the configured one and shows what arrives.
+///
+/// # Errors
+///
+/// [`StartError`], before anything is connected. A broker that is away is no error.
+pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
+    if mock {
+        config.logging.file = None; // A rehearsal leaves nothing behind.
+    }
+    let system = |part| move |cause| StartError::System { part, cause };
+    logging::start(&config.logging).map_err(system("the log"))?;
+    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    log::info!("luigi-mqtt {} starts with {}", env!("CARGO_PKG_VERSION"), origin_of(&config));
+    let stop = signal::stop_requested().map_err(system("the signal handler"))?;
+
+    let rehearsal = match mock {
+        true => Some(Rehearsal::start().map_err(system("the mock broker"))?),
+        false => None,
+    };
+    if let Some(rehearsal) = &rehearsal {
+        config.broker = crate::config::Broker::plain(rehearsal.address());
+        config.credentials = None;
+    }
+
+    let health = Health::default();
+    let presence = presence(&config).map_err(StartError::Topic)?;
+    let sources = host::sources(&config.host, &health);
+    let options = link_options(&config, &presence);
+    let (reports, reported) = bounded(LINK_EVENTS);
+    let (mut bridge, inbox, client) = bridge::new(presence, health, stop, reported);
+    for entity in sources.iter().flat_map(|it| it.source.entities()) {
+        bridge.register(entity.clone()).map_err(StartError::Entity)?;
+    }
+    let poller = Poller::start(sources, client.outlet()).map_err(system("the poll thread"))?;
+    let link = Link::start(options, reports).map_err(system("the link thread"))?;
+    notify::ready();
+
+    bridge.run(&inbox);
+
+    notify::stopping();
+    log::info!("stopping");
+    drop(poller);
+    let undelivered = bridge.finish(&inbox, GOODBYE);
+    drop(inbox); // Before the join: from here on the link's reports fail rather than wait.
+    if !link.stop(LINK_END) {
+        log::debug!("the link thread is in a name look-up or connecting, and is left behind");
+    }
+    drop(rehearsal);
+    match undelivered {
+        0 => log::info!("stopped"),
+        count => log::warn!("stopped; {count} messages were not delivered"),
+    }
+    Ok(())
+}
+
+/// What is the same for everything that `config` has announced.
+///
+/// # Errors
+///
+/// [`TopicError`] when a topic would be longer than MQTT allows.
+pub fn presence(config: &Config) -> Result<Presence, TopicError> {
+    // As the Python module did it, but for characters that Home Assistant refuses: entities keep their history.
+    let node = ObjectId::sanitized(&config.client.id);
+    let discovery = &config.discovery;
+    let device = Device {
+        identifier: node.clone(),
+        name: discovery.device_name.clone(),
+        manufacturer: discovery.manufacturer.clone(),
+        model: discovery.model.clone(),
+        sw_version: discovery.sw_version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    let topics = &config.topics;
+    Ok(Presence {
+        device,
+        topics: Topics::new(
+            topics.discovery_prefix.clone(),
+            node,
+            topics.state.clone(),
+            topics.availability.clone(),
+        )?,
+        qos: config.client.qos,
+        birth_topic: discovery.birth_topic.clone(),
+        birth_payload: discovery.birth_payload.clone(),
+    })
+}
+
+/// How to connect as `config` says.
+pub fn link_options(config: &Config, presence: &Presence) -> Options {
+    Options {
+        endpoint: config.broker.clone(),
+        credentials: config.credentials.clone(),
+        client: config.client.clone(),
+        will: Some(presence.availability(false)),
+        subscriptions: vec![(presence.birth_topic.clone().into(), crate::model::Qos::AtLeastOnce)],
+    }
+}
+
+fn origin_of(config: &Config) -> String {
+    match &config.path {
+        Some(path) => format!("configuration {}", path.display()),
+        None => "no configuration file: all default".to_owned(),
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Topic(_) => f.write_str("[Topics] and [Client] CLIENT_ID make a topic that is too long"),
+            StartError::Entity(_) => f.write_str("an entity does not go with the configured device"),
+            StartError::System { part, .. } => write!(f, "cannot start {part}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Topic(cause) => Some(cause),
+            StartError::Entity(cause) => Some(cause),
+            StartError::System { cause, .. } => Some(cause),
+        }
+    }
+}
+
+/// How many reports of the link wait for the bridge; the next waits with the link thread.
+const LINK_EVENTS: usize = 64;
+/// Limit for the last messages and `offline`: systemd waits 90 s, a person at a terminal does not.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Limit for the link thread to end after that; only an attempt to connect takes longer.
+const LINK_END: Duration = Duration::from_millis(500);

@@ -1,3 +1,7 @@
 //! The `luigi-mqtt` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    luigi_mqtt::cli::main().into()
+}

@@ -1,5 +1,6 @@
 //! Plain values that everyone shares: no input or output, no threads, no wire formats.
 
+mod chain;
 mod health;
 mod id;
 mod message;
@@ -7,6 +8,7 @@ mod reading;
 mod secret;
 mod topic;
 
+pub use chain::Chain;
 pub use health::Health;
 pub use id::{IdError, ObjectId};
 pub use message::{Incoming, Message, Qos, Token};

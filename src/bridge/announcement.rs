@@ -1,0 +1,99 @@
+//! How far the announcement to Home Assistant has come: pure, the clock comes in from outside.
+
+use std::time::{Duration, Instant};
+
+/// The steps of an announcement, in order. States go out only when it is [`Announcement::Done`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Announcement {
+    /// Home Assistant has just started: waits a moment, so that not all devices of a house answer at once.
+    Delayed {
+        /// When to begin.
+        until: Instant,
+    },
+    /// Discovery and `online` are on their way and not all acknowledged.
+    Discovering,
+    /// Home Assistant subscribes to the state topics it has just read of, which it does 0.1 s (observed;
+    /// 0.5 s by its source, right after it connects) later: a state that is not retained would be missed.
+    Settling {
+        /// When it surely has.
+        until: Instant,
+    },
+    /// All is known and states flow.
+    Done,
+}
+
+impl Announcement {
+    /// The announcement that answers a birth message seen at `now`; `luck` is 0 to 1.
+    pub(super) fn after_birth(now: Instant, luck: f64) -> Announcement {
+        Announcement::Delayed { until: now + BIRTH_DELAY_MIN + BIRTH_DELAY_SPREAD.mul_f64(luck) }
+    }
+
+    /// When the next step is due, where that is a matter of time.
+    pub(super) fn due(self) -> Option<Instant> {
+        match self {
+            Announcement::Delayed { until } | Announcement::Settling { until } => Some(until),
+            Announcement::Discovering | Announcement::Done => None,
+        }
+    }
+
+    /// The step to be in at `now`, given whether all announcements are acknowledged.
+    pub(super) fn next(self, now: Instant, acknowledged: bool) -> Announcement {
+        match self {
+            Announcement::Delayed { until } if now >= until => Announcement::Discovering,
+            Announcement::Discovering if acknowledged => Announcement::Settling { until: now + SETTLE },
+            Announcement::Settling { .. } if !acknowledged => Announcement::Discovering,
+            Announcement::Settling { until } if now >= until => Announcement::Done,
+            step => step,
+        }
+    }
+}
+
+/// Shortest pause between a birth message and our answer.
+const BIRTH_DELAY_MIN: Duration = Duration::from_millis(500);
+/// How much longer that pause may be, by chance.
+const BIRTH_DELAY_SPREAD: Duration = Duration::from_millis(2_500);
+/// Twice what Home Assistant takes to subscribe at its slowest.
+const SETTLE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_follow_one_another_and_the_clock() {
+        let start = Instant::now();
+        let mut step = Announcement::after_birth(start, 1.0);
+        let mut seen = Vec::new();
+        for (ms, acknowledged) in [
+            (0, true),
+            (2_999, true),
+            (3_000, false),
+            (3_100, false),
+            (3_200, true),
+            (4_199, true),
+            (4_200, true),
+        ] {
+            step = step.next(start + Duration::from_millis(ms), acknowledged);
+            seen.push(match step {
+                Announcement::Delayed { .. } => 'd',
+                Announcement::Discovering => 'D',
+                Announcement::Settling { .. } => 's',
+                Announcement::Done => '.',
+            });
+        }
+        assert_eq!(seen.iter().collect::<String>(), "ddDDss.");
+    }
+
+    #[test]
+    fn the_answer_to_a_birth_comes_after_half_a_second_at_least() {
+        let now = Instant::now();
+        assert_eq!(Announcement::after_birth(now, 0.0).due(), Some(now + Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn an_entity_announced_while_settling_settles_anew() {
+        let now = Instant::now();
+        let settling = Announcement::Settling { until: now };
+        assert_eq!(settling.next(now, false), Announcement::Discovering);
+    }
+}

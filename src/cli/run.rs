@@ -1,0 +1,22 @@
+//! `luigi-mqtt run`.
+
+use super::Exit;
+use super::complain;
+use crate::config::Config;
+use crate::daemon;
+use crate::daemon::StartError;
+use crate::model::Chain;
+
+/// Runs the daemon until a signal stops it.
+pub(super) fn run(config: Config, mock: bool) -> Exit {
+    match daemon::run(config, mock) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            complain(format_args!("luigi-mqtt: {}", Chain(&error)));
+            match error {
+                StartError::Topic(_) | StartError::Entity(_) => Exit::Config,
+                StartError::System { .. } => Exit::System,
+            }
+        }
+    }
+}

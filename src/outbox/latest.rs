@@ -1,0 +1,73 @@
+//! Waiting messages, the newest of each topic.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::model::Message;
+use crate::model::Topic;
+
+/// One row of waiting messages: oldest place first, one message per topic. A newer message takes the
+/// place of the older, so that a busy topic cannot starve the others.
+#[derive(Debug, Default)]
+pub(super) struct Latest {
+    // Invariant: `places` and `by_place` hold the same pairs.
+    places: BTreeMap<Topic, i64>,
+    by_place: BTreeMap<i64, Waiting>,
+}
+
+/// A message that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    /// What is to be sent.
+    pub(super) message: Message,
+    /// When it is no longer worth sending.
+    pub(super) expires: Option<Instant>,
+}
+
+impl Latest {
+    /// Adds `message` last, or in the place of an older one of its topic. Returns whether it replaced one.
+    pub(super) fn put(&mut self, message: Message, expires: Option<Instant>) -> bool {
+        let behind = self.by_place.last_key_value().map_or(0, |(place, _)| place + 1);
+        let place = *self.places.entry(message.topic.clone()).or_insert(behind);
+        self.by_place.insert(place, Waiting { message, expires }).is_some()
+    }
+
+    /// Adds `waiting` first, unless a newer message of its topic waits. Returns whether it was added.
+    pub(super) fn put_back(&mut self, waiting: Waiting) -> bool {
+        if self.places.contains_key(&waiting.message.topic) {
+            return false;
+        }
+        let ahead = self.by_place.first_key_value().map_or(0, |(place, _)| place - 1);
+        self.places.insert(waiting.message.topic.clone(), ahead);
+        self.by_place.insert(ahead, waiting);
+        true
+    }
+
+    /// Takes the first message that is still worth sending at `now`; those before it that are not, go.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Waiting> {
+        loop {
+            let (_, waiting) = self.by_place.pop_first()?;
+            self.places.remove(&waiting.message.topic);
+            if waiting.expires.is_none_or(|expires| now < expires) {
+                return Some(waiting);
+            }
+        }
+    }
+
+    /// Forgets the message of `topic`.
+    pub(super) fn remove(&mut self, topic: &Topic) {
+        if let Some(place) = self.places.remove(topic) {
+            self.by_place.remove(&place);
+        }
+    }
+
+    /// Whether a message of `topic` waits.
+    pub(super) fn holds(&self, topic: &Topic) -> bool {
+        self.places.contains_key(topic)
+    }
+
+    /// How many messages wait.
+    pub(super) fn len(&self) -> usize {
+        self.by_place.len()
+    }
+}
