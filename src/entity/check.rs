@@ -1,0 +1,406 @@
+//! Home Assistant's rules for what an entity may say of itself. What it refuses, what it complains of in
+//! its log and what it silently changes is a problem here.
+//!
+//! From its 2026.11 source, `homeassistant/components/mqtt/{sensor,binary_sensor,schemas}.py` and
+//! `homeassistant/components/sensor/entity.py`.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::ObjectId;
+
+use super::class::{self, SensorClass, StateClass, Units};
+use super::state::UNKNOWN;
+use super::{Device, Entity, Platform, Topics};
+
+/// Everything that is wrong with one entity. It is not announced.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EntityError {
+    /// What kind of entity it was to be.
+    pub platform: Platform,
+    /// Its id, as the caller wrote it.
+    pub id: String,
+    /// What is wrong; one at least.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that Home Assistant would not take.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The key of the discovery payload.
+    pub field: &'static str,
+    /// What was expected and what was found.
+    pub complaint: String,
+}
+
+impl fmt::Display for EntityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.platform, self.id)?;
+        for (at, problem) in self.problems.iter().enumerate() {
+            write!(f, "{} {problem}", if at == 0 { ":" } else { ";" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for EntityError {}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.complaint)
+    }
+}
+
+/// The problems found so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, field: &'static str, expected: impl fmt::Display, found: impl fmt::Display) {
+        self.0.push(Problem { field, complaint: format!("expected {expected}, found {found}") });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn of(self, platform: Platform, id: &str) -> EntityError {
+        EntityError { platform, id: id.to_owned(), problems: self.0 }
+    }
+}
+
+pub(super) fn id(found: &str, problems: &mut Problems) {
+    if let Err(error) = ObjectId::new(found) {
+        problems.0.push(Problem { field: "id", complaint: error.to_string() });
+    }
+}
+
+pub(super) fn name(found: &str, problems: &mut Problems) {
+    if found.trim().is_empty() {
+        problems.add("name", "a text", quoted(found));
+    }
+}
+
+pub(super) fn icon(found: Option<&str>, problems: &mut Problems) {
+    let fits = |icon: &str| match icon.split_once(':') {
+        Some((prefix, name)) => !prefix.is_empty() && !name.is_empty() && !icon.contains(char::is_whitespace),
+        None => false,
+    };
+    if let Some(icon) = found.filter(|icon| !fits(icon)) {
+        problems.add("icon", "prefix:name, such as mdi:thermometer", quoted(icon));
+    }
+}
+
+pub(super) fn entity_category(found: Option<&str>, problems: &mut Problems) {
+    if let Some(category) = found.filter(|category| *category != "diagnostic") {
+        problems.add("entity_category", "diagnostic or none", quoted(category));
+    }
+}
+
+pub(super) fn expire_after(found: Option<Duration>, problems: &mut Problems) {
+    if let Some(period) = found.filter(|period| !is_whole(*period) || period.is_zero()) {
+        problems.add("expire_after", "whole seconds, at least 1", format!("{period:?}"));
+    }
+}
+
+pub(super) fn off_delay(found: Option<Duration>, problems: &mut Problems) {
+    if let Some(delay) = found.filter(|delay| !is_whole(*delay)) {
+        problems.add("off_delay", "whole seconds", format!("{delay:?}"));
+    }
+}
+
+pub(super) fn default_entity_id(found: Option<&str>, platform: Platform, problems: &mut Problems) {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let fits = |id: &str| match id.split_once('.') {
+        Some((domain, slug)) => domain == platform.as_str() && slug.split('_').all(is_word),
+        None => false,
+    };
+    if let Some(id) = found.filter(|id| !fits(id)) {
+        let expected = format!("{platform}. and words of a-z 0-9 joined by _");
+        problems.add("default_entity_id", expected, quoted(id));
+    }
+}
+
+/// The class that `found` names.
+pub(super) fn sensor_class(found: Option<&str>, problems: &mut Problems) -> Option<&'static SensorClass> {
+    let found = found?;
+    let class = SensorClass::named(found);
+    if class.is_none() {
+        let known: Vec<_> = SensorClass::names().collect();
+        unknown_class(&known, found, problems);
+    }
+    class
+}
+
+/// The class that `found` names.
+pub(super) fn binary_sensor_class(found: Option<&str>, problems: &mut Problems) -> Option<&'static str> {
+    let found = found?;
+    let class = class::binary_sensor_class(found);
+    if class.is_none() {
+        unknown_class(class::BINARY_SENSOR_CLASSES, found, problems);
+    }
+    class
+}
+
+/// `found` in the spelling that Home Assistant prefers.
+pub(super) fn unit(
+    found: Option<&str>,
+    class: Option<&SensorClass>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let unit = found.map(class::preferred_unit);
+    let wanted = match (class.map(|class| &class.units), unit.as_deref()) {
+        (None | Some(Units::AnyText), Some(unit)) if !unit.trim().is_empty() => None,
+        (None | Some(Units::Unitless | Units::OneOfOrNone(_)), None) => None,
+        (None | Some(Units::AnyText), _) => Some("a unit".to_owned()),
+        (Some(Units::Unitless), _) => Some("none".to_owned()),
+        (Some(Units::OneOf(units) | Units::OneOfOrNone(units)), Some(unit)) if units.contains(&unit) => None,
+        (Some(Units::OneOf(units)), _) => Some(one_of(units)),
+        (Some(Units::OneOfOrNone(units)), _) => Some(format!("{} or none", one_of(units))),
+    };
+    if let Some(wanted) = wanted {
+        problems.add(
+            "unit_of_measurement",
+            wanted + &for_class(class),
+            found.map_or("none".to_owned(), quoted),
+        );
+    }
+    unit
+}
+
+/// The state class that `found` names, where it goes with the device class.
+pub(super) fn state_class(
+    found: Option<&str>,
+    class: Option<&SensorClass>,
+    problems: &mut Problems,
+) -> Option<StateClass> {
+    let found = found?;
+    let state_class = StateClass::ALL.into_iter().find(|state_class| state_class.as_str() == found);
+    let allowed = class.map_or(StateClass::ALL.as_slice(), |class| class.state_classes);
+    let fitting = state_class.filter(|state_class| allowed.contains(state_class));
+    if fitting.is_none() {
+        let names: Vec<_> = allowed.iter().map(|state_class| state_class.as_str()).collect();
+        problems.add("state_class", one_of(&names) + &for_class(class), quoted(found));
+    }
+    fitting
+}
+
+/// Whether the unit is an angle's where the state class is.
+pub(super) fn angle(state_class: Option<StateClass>, unit: Option<&str>, problems: &mut Problems) {
+    if state_class == Some(StateClass::MeasurementAngle) && unit != Some("°") {
+        let found = unit.map_or("none".to_owned(), quoted);
+        problems.add("unit_of_measurement", "° for state class measurement_angle", found);
+    }
+}
+
+pub(super) fn precision(found: Option<u8>, class: Option<&SensorClass>, problems: &mut Problems) {
+    if let (Some(decimals), Some(false)) = (found, class.map(SensorClass::is_numeric)) {
+        problems.add("suggested_display_precision", "none".to_owned() + &for_class(class), decimals);
+    }
+}
+
+/// Whether `found` is what a sensor of the class called `class` (known or not) may have for options.
+pub(super) fn options(found: Option<&[String]>, class: Option<&str>, problems: &mut Problems) {
+    let Some(options) = found else { return };
+    if class != Some("enum") {
+        problems.add("options", "none but for device class enum", format!("{options:?}"));
+    }
+    if options.is_empty() {
+        problems.add("options", "at least one", "none");
+    }
+    for (at, option) in options.iter().enumerate() {
+        if option.is_empty() || option == UNKNOWN || option.chars().count() > super::state::MAX_CHARS {
+            let expected = format!("texts of 1 to {} characters but {UNKNOWN}", super::state::MAX_CHARS);
+            problems.add("options", expected, quoted(option));
+        }
+        if options[..at].contains(option) {
+            problems.add("options", "each one once", format!("{option:?} again"));
+        }
+    }
+}
+
+/// Whether Home Assistant can tell on from off, and both from unknown.
+pub(super) fn on_off(on: &str, off: &str, problems: &mut Problems) {
+    for (field, payload) in [("payload_on", on), ("payload_off", off)] {
+        if payload.trim().is_empty() || payload == UNKNOWN {
+            problems.add(field, format!("a text but {UNKNOWN}"), quoted(payload));
+        }
+    }
+    if on == off {
+        problems.add("payload_off", "another one than payload_on", quoted(off));
+    }
+}
+
+pub(super) fn on_device(entity: &Entity, device: &Device, topics: &Topics) -> Result<(), EntityError> {
+    let mut problems = Problems::default();
+    if !device.name.is_empty() && entity.name.starts_with(&device.name) {
+        let expected = format!("a name that does not begin with the device's, {:?}", device.name);
+        problems.add("name", expected, quoted(&entity.name));
+    }
+    if topics.state(&entity.id) == *topics.availability() {
+        let expected =
+            format!("another id: its states would go to the availability topic {}", topics.availability());
+        problems.add("id", expected, quoted(entity.id.as_str()));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.of(entity.platform(), entity.id.as_str())) }
+}
+
+/// Adds that `found` is none of the names `known`, and which of them it is nearest to.
+fn unknown_class(known: &[&str], found: &str, problems: &mut Problems) {
+    let near = known.iter().map(|name| (distance(name, found), *name)).min();
+    match near.filter(|(distance, name)| *distance <= name.len() / 3) {
+        Some((_, name)) => {
+            problems.add("device_class", format!("a known class (did you mean {name}?)"), quoted(found));
+        }
+        None => problems.add("device_class", one_of(known), quoted(found)),
+    }
+}
+
+/// How many bytes are to be added, left out or changed to make one of the two texts the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn is_whole(duration: Duration) -> bool {
+    duration.subsec_nanos() == 0
+}
+
+fn one_of(allowed: &[&str]) -> String {
+    match allowed {
+        [] => "none".to_owned(),
+        [only] => (*only).to_owned(),
+        several => format!("one of {}", several.join(", ")),
+    }
+}
+
+fn for_class(class: Option<&SensorClass>) -> String {
+    class.map_or(String::new(), |class| format!(" for device class {}", class.name))
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Topic;
+
+    use super::super::{BinarySensor, Sensor};
+    use super::*;
+
+    fn attic() -> Sensor {
+        Sensor::new("attic", "Attic")
+    }
+
+    /// Builds each sensor; the problem is `None` where it is to be accepted.
+    #[track_caller]
+    fn check(rows: impl IntoIterator<Item = (Sensor, Option<&'static str>)>) {
+        for (sensor, problem) in rows {
+            let found = sensor.clone().build().err().map(|error| error.to_string());
+            let expected = problem.map(|problem| format!("sensor \"attic\": {problem}"));
+            assert_eq!(found, expected, "{sensor:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_something() {
+        for name in ["", " "] {
+            let error = Sensor::new("attic", name).build().unwrap_err();
+            assert_eq!(error.problems[0].field, "name");
+        }
+    }
+
+    #[test]
+    fn an_icon_has_a_prefix() {
+        const EXPECTED: &str = "icon: expected prefix:name, such as mdi:thermometer, found";
+        check([(attic().icon("mdi:home"), None), (attic().icon("custom:a-b"), None)]);
+        for icon in ["thermometer", "mdi:", ":home", "mdi: home", ""] {
+            let error = attic().icon(icon).build().unwrap_err();
+            assert_eq!(error.to_string(), format!("sensor \"attic\": {EXPECTED} {icon:?}"));
+        }
+    }
+
+    #[test]
+    fn a_sensor_configures_nothing() {
+        check([
+            (attic().category_diagnostic(), None),
+            (
+                attic().category("config"),
+                Some(r#"entity_category: expected diagnostic or none, found "config""#),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_state_expires_after_whole_seconds() {
+        check([
+            (attic().expire_after(Duration::from_secs(1)), None),
+            (
+                attic().expire_after(Duration::ZERO),
+                Some("expire_after: expected whole seconds, at least 1, found 0ns"),
+            ),
+            (
+                attic().expire_after(Duration::from_millis(2500)),
+                Some("expire_after: expected whole seconds, at least 1, found 2.5s"),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn an_entity_id_is_of_the_platform_and_a_slug() {
+        check([(attic().default_entity_id("sensor.attic_2"), None)]);
+        for id in ["attic", "binary_sensor.attic", "sensor.", "sensor.Attic", "sensor._a", "sensor.a__b"] {
+            let error = attic().default_entity_id(id).build().unwrap_err().to_string();
+            let expected = format!("expected sensor. and words of a-z 0-9 joined by _, found \"{id}\"");
+            assert_eq!(error, format!("sensor \"attic\": default_entity_id: {expected}"));
+        }
+        assert!(BinarySensor::new("a", "A").default_entity_id("binary_sensor.a").build().is_ok());
+    }
+
+    #[test]
+    fn a_name_does_not_begin_with_the_devices_and_an_id_leaves_the_availability_topic_alone() {
+        let node = ObjectId::new("luigi-pi").unwrap();
+        let device = Device {
+            identifier: node.clone(),
+            name: "Pi".to_owned(),
+            manufacturer: String::new(),
+            model: String::new(),
+            sw_version: String::new(),
+        };
+        let [prefix, state, availability] =
+            ["homeassistant", "luigi/pi", "luigi/pi/availability"].map(|text| Topic::new(text).unwrap());
+        let topics = Topics::new(prefix, node, state, availability).unwrap();
+        for (id, name, field) in [
+            ("attic", "Attic", None),
+            ("attic", "My Pi", None),
+            ("attic", "Pi", Some("name")),
+            ("attic", "Pi attic", Some("name")),
+            ("attic", "Pickles", Some("name")),
+            ("availability", "Attic", Some("id")),
+        ] {
+            let checked = Sensor::new(id, name).build().unwrap().check_with(&device, &topics);
+            assert_eq!(checked.err().map(|error| error.problems[0].field), field, "{id} {name}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_is_what_takes_the_fewest_changes() {
+        for (a, b, expected) in
+            [("", "abc", 3), ("abc", "abc", 0), ("abc", "axc", 1), ("kitten", "sitting", 3)]
+        {
+            assert_eq!(distance(a, b), expected);
+        }
+    }
+}
