@@ -1,16 +1,21 @@
-//! Where readings come from: a [`Source`] has values for its entities.
+//! Where readings come from: a [`Source`] is sampled by the [`Poller`], which tells what is worth telling.
 
 mod address;
 mod boot;
 mod disk;
 mod figures;
+mod filter;
 pub mod host;
 mod load;
 mod memory;
+mod poller;
 mod read;
+mod schedule;
 mod thermal;
 mod throttling;
 mod wireless;
+
+pub use poller::Poller;
 
 use std::error::Error;
 use std::fmt;
