@@ -106,11 +106,14 @@ impl<T> Outlet<T> {
         Outlet { items, dropped: Arc::default() }
     }
 
-    /// Hands over `item`, or counts it as dropped where there is no room. Never blocks.
-    pub fn offer(&self, item: T) {
-        if self.items.try_send(item).is_err() {
+    /// Hands over `item`, or counts it as dropped where there is no room. Never blocks. Returns
+    /// whether it was handed over.
+    pub fn offer(&self, item: T) -> bool {
+        let taken = self.items.try_send(item).is_ok();
+        if !taken {
             self.dropped.fetch_add(1, Relaxed);
         }
+        taken
     }
 
     /// How many items found no room since the outlet was made, over all its clones.
@@ -159,8 +162,8 @@ mod tests {
     fn a_full_outlet_drops_the_newest_and_counts() {
         let (sender, receiver) = bounded(1);
         let outlet = Outlet::new(sender);
-        outlet.offer(1);
-        outlet.clone().offer(2);
+        assert!(outlet.offer(1));
+        assert!(!outlet.clone().offer(2));
         assert_eq!((receiver.try_recv(), outlet.dropped()), (Ok(1), 1));
     }
 }

@@ -1,0 +1,223 @@
+//! The machine itself as a source: which of its readings there are.
+
+use crate::config::Host;
+use crate::config::HostSensor;
+use crate::model::Health;
+
+use super::address::IpAddress;
+use super::boot::LastBoot;
+use super::disk::Disk;
+use super::figures::Figures;
+use super::load::Load;
+use super::memory::MemoryUse;
+use super::thermal::CpuTemperature;
+use super::throttling::Throttling;
+use super::wireless::WifiSignal;
+use super::{Polled, Source, chain};
+
+/// The sources for those readings of the machine that `host` asks for and that the machine has, in the
+/// order of `host`; `health` is where the bridge's own figures come from.
+///
+/// Each is tried once, here, and one that has nothing to tell is left out: a machine without Wi-Fi has no
+/// entity that stays unknown for ever. What turns up later (a Wi-Fi adapter plugged in, swap space switched on)
+/// is found at the next start. What is found here and fails later becomes unknown.
+///
+/// Reads a few small files; blocks as long as that takes, a few milliseconds.
+pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
+    let polled = host.sensors.iter().filter_map(|sampling| {
+        let Some(source) = source(sampling.sensor, host, health) else {
+            log::debug!("this machine has no {:?}", sampling.sensor);
+            return None;
+        };
+        let (interval, dead_band) = (sampling.interval, sampling.dead_band);
+        Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat })
+    });
+    polled.collect()
+}
+
+fn source(sensor: HostSensor, host: &Host, health: &Health) -> Option<Box<dyn Source>> {
+    let root = host.root.as_path();
+    match sensor {
+        HostSensor::CpuTemperature => tried(CpuTemperature::find(root)?),
+        HostSensor::Load => tried(Load::new(root)),
+        HostSensor::Memory => tried(MemoryUse::memory(root)),
+        HostSensor::Swap => tried(MemoryUse::swap(root)),
+        HostSensor::Disk => tried(Disk::new(root, &host.disk_path)),
+        HostSensor::LastBoot => tried(LastBoot::new(root)),
+        HostSensor::Wifi => tried(WifiSignal::new(root)),
+        HostSensor::Throttling => tried(Throttling::find(root)?),
+        HostSensor::IpAddress => tried(IpAddress::new(root)),
+        HostSensor::Bridge => tried(Figures::new(health.clone())),
+    }
+}
+
+/// `source`, unless it has nothing to tell.
+fn tried(mut source: impl Source + 'static) -> Option<Box<dyn Source>> {
+    match source.sample(&mut Vec::new()) {
+        Ok(()) => Some(Box::new(source)),
+        Err(error) => {
+            log::debug!("left out: {}", chain(&error));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use crate::config::HostSampling;
+    use crate::model::Value;
+
+    const ALL: [HostSensor; 10] = [
+        HostSensor::CpuTemperature,
+        HostSensor::Load,
+        HostSensor::Memory,
+        HostSensor::Swap,
+        HostSensor::Disk,
+        HostSensor::LastBoot,
+        HostSensor::Wifi,
+        HostSensor::Throttling,
+        HostSensor::IpAddress,
+        HostSensor::Bridge,
+    ];
+
+    fn host(root: PathBuf, sensors: &[HostSensor]) -> Host {
+        let sampling = |sensor| HostSampling { sensor, interval: Duration::from_secs(60), dead_band: 0.0 };
+        Host {
+            root,
+            disk_path: PathBuf::from("/"),
+            sensors: sensors.iter().copied().map(sampling).collect(),
+            heartbeat: Duration::from_secs(600),
+        }
+    }
+
+    fn case(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/host").join(name)
+    }
+
+    /// What the machine under `root` tells, as `id = value` lines. The disk is the one that holds the fixtures:
+    /// its use shows as `some` when it is a percentage.
+    fn sampled(root: PathBuf) -> String {
+        let mut text = String::new();
+        for mut polled in sources(&host(root, &ALL), &Health::default()) {
+            let mut values = Vec::new();
+            polled.source.sample(&mut values).unwrap();
+            assert_eq!(values.len(), polled.source.entities().len());
+            for (entity, value) in polled.source.entities().iter().zip(values) {
+                let id = entity.id().as_str();
+                let value = match value {
+                    Value::Number(percent) if id == "disk_use" && (0.0..=100.0).contains(&percent) => {
+                        "some".into()
+                    }
+                    Value::Number(number) => number.to_string(),
+                    Value::Text(text) => text,
+                    Value::Switch(on) => if on { "on" } else { "off" }.into(),
+                    Value::Unknown => "unknown".into(),
+                };
+                text += &format!("{id} = {value}\n");
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn each_machine_tells_what_is_expected_of_it() {
+        let mut cases = 0;
+        for entry in fs::read_dir(case("")).unwrap() {
+            let folder = entry.unwrap().path();
+            let expected = fs::read_to_string(folder.join("expected")).unwrap();
+            assert_eq!(sampled(folder.clone()), expected, "{}", folder.display());
+            cases += 1;
+        }
+        assert!(cases >= 6, "only {cases} cases were found");
+    }
+
+    /// Home Assistant keys its history by these: a change here loses it, for every user.
+    #[test]
+    fn ids_and_names_stay_as_they_are() {
+        let sources = sources(&host(case("pi-zero-w"), &ALL), &Health::default());
+        let entities = sources.iter().flat_map(|polled| polled.source.entities());
+        let found: Vec<String> =
+            entities.map(|it| format!("{} {} {}", it.platform(), it.id(), it.name())).collect();
+        assert_eq!(
+            found,
+            [
+                "sensor cpu_temperature CPU temperature",
+                "sensor load_1m Load (1 min)",
+                "sensor load_5m Load (5 min)",
+                "sensor load_15m Load (15 min)",
+                "sensor memory_use Memory use",
+                "sensor swap_use Swap use",
+                "sensor disk_use Disk use",
+                "sensor last_boot Last boot",
+                "sensor wifi_signal Wi-Fi signal",
+                "binary_sensor under_voltage Under-voltage",
+                "binary_sensor throttled Throttled",
+                "sensor ip_address IP address",
+                "sensor messages_delivered Messages delivered",
+                "sensor messages_waiting Messages waiting",
+                "sensor messages_dropped Messages dropped",
+                "sensor reconnects Reconnects",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_oldest_home_assistant_we_look_after_takes_every_entity() {
+        for polled in sources(&host(case("pi-zero-w"), &ALL), &Health::default()) {
+            for entity in polled.source.entities() {
+                assert!(entity.known_in_2023_12(), "{}", entity.id());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_told_fits_its_entity() {
+        for mut polled in sources(&host(case("pi-zero-w"), &ALL), &Health::default()) {
+            let mut values = Vec::new();
+            polled.source.sample(&mut values).unwrap();
+            for (entity, value) in polled.source.entities().iter().zip(&values) {
+                let payload = entity.state_payload(value);
+                assert!(payload.is_ok(), "{}: {payload:?}", entity.id());
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_sampled_and_as_it_is_asked_for() {
+        let mut host = host(case("pi-zero-w"), &[HostSensor::Memory, HostSensor::Load]);
+        host.sensors[1].interval = Duration::from_secs(7);
+        host.sensors[1].dead_band = 0.25;
+        let found = sources(&host, &Health::default());
+        let found = found.iter().map(|it| {
+            (
+                it.source.entities()[0].id().as_str(),
+                it.interval.as_secs(),
+                it.dead_band,
+                it.heartbeat.as_secs(),
+            )
+        });
+        assert_eq!(found.collect::<Vec<_>>(), [("memory_use", 60, 0.0, 600), ("load_1m", 7, 0.25, 600)]);
+        host.sensors.clear();
+        assert!(sources(&host, &Health::default()).is_empty());
+    }
+
+    #[test]
+    fn the_machine_that_runs_this_tells_what_every_machine_has() {
+        let found = sampled(PathBuf::from("/"));
+        for id in ["load_1m", "memory_use", "disk_use", "last_boot", "ip_address"] {
+            assert!(found.contains(&format!("{id} = ")), "{id}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_any_of_the_files_has_only_its_disk_and_the_bridge() {
+        let root = tempfile::tempdir().unwrap();
+        let bridge = "messages_delivered = 0\nmessages_waiting = 0\nmessages_dropped = 0\nreconnects = 0\n";
+        assert_eq!(sampled(root.path().to_owned()), format!("disk_use = some\n{bridge}"));
+    }
+}
