@@ -1,0 +1,4 @@
+//! x
+/// v
+#[derive(Debug)]
+pub struct View;
