@@ -118,3 +118,115 @@ const CREDENTIAL: &str = "mqtt-password";
 /// MQTT would carry any bytes, but nothing that people write is anything else.
 const LEGAL: &str = "1 to 65535 bytes of text in UTF-8";
 const NEWLINE_BYTES: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use tempfile::{TempDir, tempdir};
+
+    use crate::config::Config;
+    use crate::config::Environment;
+
+    /// A folder with a password file, a service manager's secret, and a configuration that has `lines`
+    /// in its `[Authentication]`. `<file>` in them is the path of the password file.
+    fn folder(lines: &str) -> (TempDir, PathBuf) {
+        let folder = tempdir().unwrap();
+        let file = folder.path().join("password");
+        let lines = lines.replace("<file>", &file.to_string_lossy());
+        let text = format!("[Authentication]\nUSERNAME=u\n{lines}\n");
+        let path = folder.path().join("x.conf");
+        for (path, text) in
+            [(&path, &*text), (&file, "of file\n"), (&folder.path().join(CREDENTIAL), "of manager")]
+        {
+            fs::write(path, text).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        (folder, path)
+    }
+
+    #[track_caller]
+    fn check(lines: &str, variable: &str, with_manager: bool, expected: Option<&str>) {
+        let (folder, path) = folder(lines);
+        let mut environment = Environment::new("pi", folder.path()).with(VARIABLE, variable);
+        if with_manager {
+            environment = environment.with("CREDENTIALS_DIRECTORY", folder.path());
+        }
+        let credentials = Config::load(Some(&path), &environment).unwrap().credentials.unwrap();
+        assert_eq!(credentials.password.as_ref().map(Secret::reveal), expected);
+    }
+
+    #[track_caller]
+    fn check_file(content: impl AsRef<[u8]>, expected: Result<&str, &str>) {
+        let (folder, path) = folder("PASSWORD_FILE=<file>");
+        fs::write(folder.path().join("password"), content).unwrap();
+        let loaded = Config::load(Some(&path), &Environment::new("pi", folder.path()));
+        let found = match loaded {
+            Ok(config) => Ok(config.credentials.unwrap().password.unwrap().reveal().to_owned()),
+            Err(errors) => Err(errors.to_string().replace(&*folder.path().to_string_lossy(), "")),
+        };
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned));
+    }
+
+    #[test]
+    fn the_nearest_of_the_four_places_has_the_password() {
+        check("PASSWORD=of key", "of variable", true, Some("of variable"));
+        check("PASSWORD_FILE=<file>", "of variable", true, Some("of variable"));
+        check("PASSWORD=of key", "", true, Some("of key"));
+        check("PASSWORD_FILE=<file>", "", true, Some("of file"));
+        check("PASSWORD=\nPASSWORD_FILE=<file>", "", false, Some("of file"));
+        check("PASSWORD=of key\nPASSWORD_FILE=", "", false, Some("of key"));
+        check("PASSWORD=\nPASSWORD_FILE=", "", true, Some("of manager"));
+        check("", "", true, Some("of manager"));
+        check("", "", false, None);
+    }
+
+    #[test]
+    fn one_newline_is_cut_off_the_end_of_a_file() {
+        check_file("p w", Ok("p w"));
+        check_file("pw\n", Ok("pw"));
+        check_file("pw\r\n", Ok("pw"));
+        check_file(" pw \n\n", Ok(" pw \n"));
+        check_file("x".repeat(MQTT_STRING_BYTES) + "\r\n", Ok(&"x".repeat(MQTT_STRING_BYTES)));
+    }
+
+    #[test]
+    fn a_file_without_a_password_is_refused() {
+        let legal = "/x.conf:3: [Authentication] PASSWORD_FILE: expected a password in /password: 1 to 65535 bytes of text in UTF-8";
+        check_file("", Err(legal));
+        check_file("\n", Err(legal));
+        check_file(b"hunter2\xff", Err(legal));
+        check_file("x".repeat(MQTT_STRING_BYTES + 1), Err(legal));
+        let longer =
+            "/x.conf:3: [Authentication] PASSWORD_FILE: cannot read /password: longer than 65537 bytes";
+        check_file("x".repeat(MQTT_STRING_BYTES + 3), Err(longer));
+    }
+
+    #[test]
+    fn a_password_file_that_is_missing_is_refused_and_one_open_to_others_warned_about() {
+        let (folder, path) = folder("PASSWORD_FILE=<file>");
+        let (file, environment) = (folder.path().join("password"), Environment::new("pi", folder.path()));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let warnings = Config::load(Some(&path), &environment).unwrap().warnings;
+        assert!(
+            matches!(&warnings[..], [it] if it.contains("password: can be read by others")),
+            "{warnings:?}"
+        );
+
+        fs::remove_file(&file).unwrap();
+        let errors = Config::load(Some(&path), &environment).unwrap_err().to_string();
+        assert!(errors.ends_with("password: No such file or directory (os error 2)"), "{errors}");
+    }
+
+    #[test]
+    fn a_password_of_the_service_manager_needs_a_user_too() {
+        let (folder, _) = folder("");
+        let environment = Environment::new("pi", folder.path()).with("CREDENTIALS_DIRECTORY", folder.path());
+        let errors = Config::load(None, &environment).unwrap_err().to_string();
+        let credential = folder.path().join(CREDENTIAL);
+        assert!(errors.starts_with(&format!("{}: expected a USERNAME", credential.display())), "{errors}");
+    }
+}

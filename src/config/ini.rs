@@ -12,7 +12,8 @@ use ini::{Ini, ParseOption};
 use super::error::{ConfigError, Place, Problem};
 
 /// A file split into its entries. They are taken out one by one: what is left is unknown.
-#[derive(Debug, Default)]
+/// Not `Debug`, for nobody knows yet which of them is the password.
+#[derive(Default)]
 pub(super) struct Document {
     /// Lower-case name to where the section first stands, in a file or nowhere.
     sections: BTreeMap<String, Place>,
@@ -21,7 +22,6 @@ pub(super) struct Document {
 }
 
 /// What stands behind one key.
-#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Entry {
     pub(super) place: Place,
     /// The value, unquoted. May be a secret: not for errors before its key is known.
@@ -321,6 +321,18 @@ mod tests {
         let (document, problems) = Document::parse(Path::new("x.conf"), b"[Broker]\n[Client\nHOST=a\n\nb");
         assert_eq!(document.rest().count(), 0);
         assert_eq!(problems.iter().map(|it| it.place.line()).collect::<Vec<_>>(), [Some(2), Some(5)]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_is_named() {
+        let (mut document, problems) =
+            Document::parse(Path::new("x.conf"), b"[Broker]\nHOST=k\xfcche\n\xff\nPORT=1\n");
+        assert!(document.take("Broker", "PORT").is_some() && document.take("Broker", "HOST").is_none());
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            ["x.conf:2: [Broker] HOST: expected text in UTF-8", "x.conf:3: [Broker]: expected text in UTF-8"]
+        );
     }
 
     #[test]

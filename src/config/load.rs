@@ -107,3 +107,190 @@ pub const DEFAULT_FILES: [&str; 3] = [
 const FILE_VARIABLE: &str = "MQTT_CONFIG_FILE";
 /// Two hundred times our commented example; whatever is longer is no configuration.
 const FILE_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use tempfile::{TempDir, tempdir};
+
+    /// A machine called `pi` with `files` under its root, each with its text, mode 640.
+    fn machine(files: &[(&str, &str)]) -> (TempDir, Environment) {
+        let root = tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        }
+        let environment = Environment::new("pi", root.path());
+        (root, environment)
+    }
+
+    #[track_caller]
+    fn check_refused(environment: &Environment, expected: &[&str]) {
+        let errors = Config::load(None, environment).unwrap_err().to_string();
+        let root = format!("{}/", environment.root().display());
+        assert_eq!(errors.replace(&root, "/").lines().collect::<Vec<_>>(), expected);
+    }
+
+    const HOST_A: &str = "[Broker]\nHOST=a\n";
+
+    #[test]
+    fn without_a_file_all_is_default() {
+        let (_root, environment) = machine(&[]);
+        let config = Config::load(None, &environment).unwrap();
+        assert_eq!((config.path, config.broker.host.as_str()), (None, "localhost"));
+        assert_eq!(config.topics.state.as_str(), "luigi/pi");
+        assert_eq!(config.host.root, environment.root());
+        assert!(config.credentials.is_none() && config.warnings.is_empty());
+    }
+
+    #[test]
+    fn the_first_default_file_that_exists_is_the_one() {
+        for first in 0..DEFAULT_FILES.len() {
+            let files: Vec<_> = DEFAULT_FILES[first..].iter().map(|it| (*it, "")).collect();
+            let (root, environment) = machine(&files);
+            let expected = root.path().join(DEFAULT_FILES[first].trim_start_matches('/'));
+            assert_eq!(Config::load(None, &environment).unwrap().path, Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_variable_and_that_before_the_default_file() {
+        let (root, environment) =
+            machine(&[("a", HOST_A), ("b", "[Broker]\nHOST=b"), (DEFAULT_FILES[0], "[Broker]\nHOST=c")]);
+        let host = |explicit: Option<&Path>, environment: &Environment| {
+            Config::load(explicit, environment).unwrap().broker.host
+        };
+        assert_eq!(host(None, &environment), "c");
+        let environment = environment.with("MQTT_CONFIG_FILE", root.path().join("b"));
+        assert_eq!(host(None, &environment), "b");
+        assert_eq!(host(Some(&root.path().join("a")), &environment), "a");
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let (root, environment) = machine(&[(DEFAULT_FILES[0], "")]);
+        let environment = environment.with("MQTT_CONFIG_FILE", root.path().join("x"));
+        check_refused(&environment, &["/x: cannot be read: No such file or directory (os error 2)"]);
+        assert!(Config::load(Some(&root.path().join("y")), &environment).is_err());
+    }
+
+    #[test]
+    fn a_default_file_that_cannot_be_read_is_no_reason_for_defaults() {
+        let path = DEFAULT_FILES[0];
+        let (root, environment) = machine(&[(&format!("{path}/file"), "")]);
+        check_refused(&environment, &[&format!("{path}: cannot be read: Is a directory (os error 21)")]);
+
+        let (folder, target) = (root.path().join("etc/luigi/iot/luigi-mqtt"), root.path().join("nowhere"));
+        fs::remove_dir_all(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        symlink(target, folder.join("luigi-mqtt.conf")).unwrap();
+        check_refused(
+            &environment,
+            &[&format!("{path}: cannot be read: No such file or directory (os error 2)")],
+        );
+
+        fs::remove_dir_all(&folder).unwrap();
+        fs::write(&folder, "").unwrap();
+        check_refused(&environment, &[&format!("{path}: cannot be read: Not a directory (os error 20)")]);
+    }
+
+    #[test]
+    fn an_endless_file_is_refused() {
+        let (_root, environment) = machine(&[]);
+        let errors = Config::load(Some(Path::new("/dev/zero")), &environment).unwrap_err();
+        assert_eq!(errors.to_string(), "/dev/zero: cannot be read: longer than 1048576 bytes");
+    }
+
+    #[test]
+    fn variables_override_the_file() {
+        let file =
+            "[Broker]\nHOST=a\nPORT=1\n[Authentication]\nUSERNAME=u\nPASSWORD=p\n[Topics]\nSTATE_TOPIC=s\n";
+        let (_root, environment) = machine(&[(DEFAULT_FILES[0], file)]);
+        let environment = environment
+            .with("MQTT_BROKER_HOST", "b")
+            .with("MQTT_BROKER_PORT", "2")
+            .with("MQTT_USERNAME", "v")
+            .with("MQTT_PASSWORD", "q")
+            .with("MQTT_TOPIC_PREFIX", "smarthome/");
+        let config = Config::load(None, &environment).unwrap();
+        assert_eq!((config.broker.host.as_str(), config.broker.port), ("b", 2));
+        let credentials = config.credentials.unwrap();
+        assert_eq!((credentials.username.as_str(), credentials.password.unwrap().reveal()), ("v", "q"));
+        assert_eq!(config.topics.state.as_str(), "smarthome/pi");
+        assert_eq!(config.topics.availability.as_str(), "smarthome/pi/availability");
+        assert_eq!(config.topics.discovery_prefix.as_str(), "homeassistant");
+    }
+
+    #[test]
+    fn an_empty_variable_overrides_nothing() {
+        let (_root, mut environment) = machine(&[(DEFAULT_FILES[0], HOST_A)]);
+        for name in ["BROKER_HOST", "BROKER_PORT", "USERNAME", "PASSWORD", "TOPIC_PREFIX", "CONFIG_FILE"] {
+            environment = environment.with(&format!("MQTT_{name}"), "");
+        }
+        let config = Config::load(None, &environment).unwrap();
+        assert_eq!((config.broker.host.as_str(), config.credentials), ("a", None));
+    }
+
+    #[test]
+    fn an_error_in_a_variable_names_it_and_comes_with_those_of_the_file() {
+        let (_root, environment) = machine(&[(DEFAULT_FILES[0], "[Broker]\nPORT=x\n")]);
+        let environment = environment
+            .with("MQTT_BROKER_PORT", "0")
+            .with("MQTT_TOPIC_PREFIX", "a/#")
+            .with("MQTT_USERNAME", OsStr::from_bytes(b"\xff"))
+            .with("MQTT_PASSWORD", OsStr::from_bytes(b"hunter2\xff"));
+        check_refused(
+            &environment,
+            &[
+                "/etc/luigi/iot/luigi-mqtt/luigi-mqtt.conf:2: [Broker] PORT: expected 1 to 65535, found \"x\"",
+                "MQTT_BROKER_PORT: expected 1 to 65535, found \"0\"",
+                "MQTT_USERNAME: expected text in UTF-8",
+                "MQTT_PASSWORD: expected 1 to 65535 bytes of text in UTF-8",
+                "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#/pi\"",
+                "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#/pi/availability\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_host_name_that_no_topic_can_have_is_refused() {
+        let (root, _) = machine(&[]);
+        check_refused(
+            &Environment::new("a+b", root.path()),
+            &[
+                "[Topics] STATE_TOPIC (default): expected a topic without the wildcards + and #, found \"luigi/a+b\"",
+                "[Topics] AVAILABILITY_TOPIC (default): expected a topic without the wildcards + and #, found \"luigi/a+b/availability\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_file_open_to_others_is_warned_about() {
+        let (root, environment) = machine(&[("x", "")]);
+        let path = root.path().join("x");
+        for (mode, risk) in [
+            (0o600, ""),
+            (0o640, ""),
+            (0o400, ""),
+            (0o440, ""),
+            (0o644, "read"),
+            (0o604, "read"),
+            (0o660, "changed"),
+            (0o666, "read and changed"),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let warnings = Config::load(Some(&path), &environment).unwrap().warnings;
+            let file = path.display();
+            let warning = format!("{file}: can be {risk} by others (mode {mode:03o}): run chmod 640 {file}");
+            let expected = if risk.is_empty() { vec![] } else { vec![warning] };
+            assert_eq!(warnings, expected, "{mode:o}");
+        }
+    }
+}

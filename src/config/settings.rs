@@ -1,6 +1,7 @@
 //! The settings: keys are taken out of the file and the environment, and all problems noted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +20,7 @@ pub(super) struct Settings<'e> {
     environment: &'e Environment,
     document: Document,
     problems: Vec<ConfigError>,
-    warnings: Vec<String>,
+    warnings: Vec<(Place, String)>,
     /// Every section and key asked for, and how it was.
     asked: BTreeMap<(&'static str, String), Spelling>,
 }
@@ -86,8 +87,8 @@ impl<'e> Settings<'e> {
     }
 
     /// Notes what is legal but unwise.
-    pub(super) fn warn(&mut self, place: &Place, what: impl std::fmt::Display) {
-        self.warnings.push(format!("{place}: {what}"));
+    pub(super) fn warn(&mut self, place: &Place, what: impl fmt::Display) {
+        self.warnings.push((place.clone(), what.to_string()));
     }
 
     /// Warns when a file of secrets, at `path`, is open to more than its owner and group.
@@ -104,7 +105,8 @@ impl<'e> Settings<'e> {
         self.warn(&place, format_args!("can be {risk} by others (mode {mode:03o}): run chmod 640 {path}"));
     }
 
-    /// Ends the reading: what is left in the file is unknown. Returns problems and warnings.
+    /// Ends the reading: what is left in the file is unknown. Returns problems, and
+    /// warnings in the order of the file's lines.
     pub(super) fn finish(mut self) -> (Vec<ConfigError>, Vec<String>) {
         let mut unknown = Vec::new();
         for place in self.document.sections() {
@@ -125,7 +127,8 @@ impl<'e> Settings<'e> {
         for (place, problem) in unknown {
             self.refuse(place, problem);
         }
-        (self.problems, self.warnings)
+        self.warnings.sort_by_key(|(place, _)| place.line());
+        (self.problems, self.warnings.iter().map(|(place, what)| format!("{place}: {what}")).collect())
     }
 
     /// Every section and key asked for so far, and how it was.

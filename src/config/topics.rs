@@ -57,7 +57,7 @@ impl Topics {
             settings.without_effect(
                 TOPICS,
                 key,
-                "STATE_TOPIC says where states go, and their default topics differ",
+                "topics follow the Python module, states go below STATE_TOPIC",
             );
         }
         Ok(Topics { discovery_prefix: discovery_prefix?, state: state?, availability: availability? })

@@ -247,14 +247,10 @@ mod tests {
 
     #[test]
     fn a_duration_out_of_range_names_the_range() {
-        for text in ["0", "250ms", "301", "1h", "99999999999999999999h", "18446744073709551615h"] {
-            let is_number = text.len() < 22 && !text.starts_with("99");
-            check_duration(
-                text,
-                Err(if is_number { "1s to 5m" } else { "a duration such as 30, 30s, 5m or 1h" }),
-            );
+        for text in ["0", "250ms", "301", "1h", "18446744073709551615h"] {
+            check_duration(text, Err("1s to 5m"));
         }
-        for text in ["", "s", "-1", "+5", "1.5s", "5 minutes", "1d"] {
+        for text in ["", "s", "-1", "+5", "1.5s", "5 minutes", "1d", "99999999999999999999h"] {
             check_duration(text, Err("a duration such as 30, 30s, 5m or 1h"));
         }
     }
