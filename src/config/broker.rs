@@ -1,0 +1,106 @@
+//! `[Broker]`: where the broker is, and how the way to it is encrypted.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::defaults;
+use super::error::{Place, Problem};
+use super::settings::{Located, Reported, Settings};
+use super::value;
+
+/// Where the broker is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Broker {
+    /// Host name, IPv4 address or IPv6 address (without brackets).
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// How to encrypt; `None` is plain TCP.
+    pub tls: Option<Tls>,
+}
+
+/// How the connection is encrypted. The broker's certificate and name are always checked.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tls {
+    /// PEM file with the authorities to trust; `None` trusts the system's.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate; `None` has the broker not ask for one.
+    pub identity: Option<Identity>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// PEM file with the certificate, and the chain after it.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+}
+
+impl Broker {
+    pub(super) fn read(settings: &mut Settings<'_>) -> Result<Broker, Reported> {
+        let host =
+            settings.key(BROKER, "HOST").or_variable("MQTT_BROKER_HOST").or(defaults::HOST, value::host);
+        let encrypted = settings
+            .key(BROKER, "TLS_ENABLED")
+            .or_key(BROKER, "TLS")
+            .or(defaults::TLS_ENABLED, value::switch);
+        let port = settings.key(BROKER, "PORT").or_variable("MQTT_BROKER_PORT").if_set(value::port);
+        let tls = read_tls(settings, encrypted);
+
+        let encrypted = encrypted?;
+        let port = match port? {
+            Some(Located { value, place }) => {
+                if value == defaults::PORT_TLS && !encrypted {
+                    settings.warn(&place, "8883 is the port for TLS, but TLS_ENABLED is no");
+                } else if value == defaults::PORT && encrypted {
+                    settings.warn(&place, "1883 is the port without TLS, but TLS_ENABLED is yes");
+                }
+                value
+            }
+            None if encrypted => defaults::PORT_TLS,
+            None => defaults::PORT,
+        };
+        Ok(Broker { host: host?, port, tls: tls? })
+    }
+}
+
+fn read_tls(settings: &mut Settings<'_>, encrypted: Result<bool, Reported>) -> Result<Option<Tls>, Reported> {
+    let ca = settings.key(BROKER, "TLS_CA_CERT").or_key(BROKER, "CA_CERT").if_set(value::path);
+    let certificate = settings.key(BROKER, "TLS_CERT").if_set(value::path);
+    let key = settings.key(BROKER, "TLS_KEY").if_set(value::path);
+    let (encrypted, ca, certificate, key) = (encrypted?, ca?, certificate?, key?);
+    if !encrypted {
+        for file in [&ca, &certificate, &key].into_iter().flatten() {
+            settings.warn(&file.place, "has no effect while TLS_ENABLED is no");
+        }
+        return Ok(None);
+    }
+    let ca = ca.map(|it| readable(settings, it)).transpose();
+    let certificate = certificate.map(|it| readable(settings, it)).transpose();
+    let key = key.map(|it| readable(settings, it)).transpose();
+    let identity = match (certificate?, key?) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(Identity { certificate: certificate.value, key: key.value }),
+        (Some(Located { place, .. }), None) => return Err(refuse_half(settings, place, "TLS_KEY")),
+        (None, Some(Located { place, .. })) => return Err(refuse_half(settings, place, "TLS_CERT")),
+    };
+    Ok(Some(Tls { ca: ca?.map(|it| it.value), identity }))
+}
+
+fn refuse_half(settings: &mut Settings<'_>, place: Place, other: &str) -> Reported {
+    settings.refuse(place, Problem::expected_hidden(format!("{other} beside it")))
+}
+
+/// `file`, once it has been seen to be one that can be read.
+fn readable(settings: &mut Settings<'_>, file: Located<PathBuf>) -> Result<Located<PathBuf>, Reported> {
+    // Only reading tells a folder from a file; a byte is enough.
+    let read = |path: &Path| File::open(path)?.read(&mut [0]);
+    match read(&file.value) {
+        Ok(_) => Ok(file),
+        Err(cause) => Err(settings.refuse(file.place, Problem::NamesUnreadable { path: file.value, cause })),
+    }
+}
+
+const BROKER: &str = "Broker";

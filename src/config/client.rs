@@ -1,0 +1,97 @@
+//! `[Client]` and `[Connection]`: how the connection behaves.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::defaults;
+use super::error::Problem;
+use super::settings::{Located, Reported, Settings};
+use super::value::{self, spell_duration};
+
+use crate::model::Qos;
+
+/// How the connection behaves.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Client {
+    /// Client identifier, 1 to 65,535 bytes; each program on a broker needs its own.
+    pub id: String,
+    /// Longest silence before a ping, 5 s to 65,535 s. A dead link is noticed within twice this.
+    pub keep_alive: Duration,
+    /// Quality of service of states, availability and discovery.
+    pub qos: Qos,
+    /// First pause before another attempt, 1 s to `reconnect_delay_max`.
+    pub reconnect_delay: Duration,
+    /// Longest pause before another attempt, up to a day.
+    pub reconnect_delay_max: Duration,
+    /// Limit for name look-up, TCP, TLS and CONNACK together, 1 s to 300 s.
+    pub connection_timeout: Duration,
+    /// Largest packet accepted from the broker, in bytes, 1 KiB to 256 MiB.
+    pub max_packet_bytes: usize,
+}
+
+impl Client {
+    pub(super) fn read(settings: &mut Settings<'_>) -> Result<Client, Reported> {
+        let id = settings.key(CLIENT, "CLIENT_ID").or(defaults::CLIENT_ID, value::text);
+        let keep_alive =
+            settings.key(CLIENT, "KEEPALIVE").or(defaults::KEEPALIVE, value::duration(seconds(5, 65_535)));
+        let qos = settings.key(CLIENT, "QOS").or(defaults::QOS, value::qos);
+        let delays = read_delays(settings);
+        let connection_timeout = settings
+            .key(CLIENT, "CONNECTION_TIMEOUT")
+            .or_key(CONNECTION, "CONNECTION_TIMEOUT")
+            .or(defaults::CONNECTION_TIMEOUT, value::duration(seconds(1, 300)));
+        let max_packet_bytes = settings
+            .key(CLIENT, "MAX_PACKET_SIZE")
+            .or(defaults::MAX_PACKET_SIZE, value::size(1 << 10..=256 << 20));
+        read_clean_session(settings);
+        let (reconnect_delay, reconnect_delay_max) = delays?;
+        Ok(Client {
+            id: id?,
+            keep_alive: keep_alive?,
+            qos: qos?,
+            reconnect_delay,
+            reconnect_delay_max,
+            connection_timeout: connection_timeout?,
+            max_packet_bytes: max_packet_bytes?,
+        })
+    }
+}
+
+/// The first and the longest pause. Where only one of them is set, the other's default gives way:
+/// `RECONNECT_DELAY=600` was legal before there was a longest pause.
+fn read_delays(settings: &mut Settings<'_>) -> Result<(Duration, Duration), Reported> {
+    let legal = || value::duration(seconds(1, DAY));
+    let first =
+        settings.key(CLIENT, "RECONNECT_DELAY").or_key(CONNECTION, "RECONNECT_DELAY_MIN").if_set(legal());
+    let longest =
+        settings.key(CLIENT, "RECONNECT_DELAY_MAX").or_key(CONNECTION, "RECONNECT_DELAY_MAX").if_set(legal());
+    match (first?, longest?) {
+        (None, None) => Ok((defaults::RECONNECT_DELAY, defaults::RECONNECT_DELAY_MAX)),
+        (Some(first), None) => Ok((first.value, first.value.max(defaults::RECONNECT_DELAY_MAX))),
+        (None, Some(longest)) => Ok((longest.value.min(defaults::RECONNECT_DELAY), longest.value)),
+        (Some(first), Some(longest)) if first.value <= longest.value => Ok((first.value, longest.value)),
+        (Some(Located { value, place }), Some(longest)) => {
+            let expected = format!("at most RECONNECT_DELAY_MAX, {}", spell_duration(longest.value));
+            Err(settings.refuse(place, Problem::expected(expected, &spell_duration(value))))
+        }
+    }
+}
+
+/// `CLEAN_SESSION` of the shell module: understood, and not needed.
+fn read_clean_session(settings: &mut Settings<'_>) {
+    if let Ok(Some(Located { value: false, place })) =
+        settings.key(CLIENT, "CLEAN_SESSION").if_set(value::switch)
+    {
+        settings.warn(&place, "has no effect yet: luigi-mqtt itself keeps what is not delivered");
+    }
+}
+
+fn seconds(least: u64, most: u64) -> RangeInclusive<Duration> {
+    Duration::from_secs(least)..=Duration::from_secs(most)
+}
+
+const CLIENT: &str = "Client";
+/// The shell module's section for it.
+const CONNECTION: &str = "Connection";
+/// In seconds.
+const DAY: u64 = 86_400;
