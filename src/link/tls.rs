@@ -88,3 +88,125 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
 
 /// How a key begins that OpenSSL can read without more questions. What stands before it is a comment.
 const KEY_BEGIN: &[u8] = b"-----BEGIN PRIVATE KEY-----";
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::path::PathBuf;
+    use std::thread;
+
+    use crossbeam_channel::bounded;
+    use native_tls::TlsAcceptor;
+
+    use super::*;
+    use crate::config;
+    use crate::link::peer::{CONNACK, LIMIT, Peer, options};
+    use crate::link::{Link, LinkEvent, Options};
+
+    fn file(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
+    }
+
+    /// The kinds of what a link tells that meets a broker with this `certificate`, which closes the
+    /// connection without a goodbye as soon as it has accepted the login.
+    fn outcome(certificate: &str, change: impl FnOnce(&mut Options)) -> Vec<&'static str> {
+        let peer = Peer::new();
+        let identity = Identity::from_pkcs8(
+            &fs::read(file(certificate)).unwrap(),
+            &fs::read(file("server.key")).unwrap(),
+        );
+        let acceptor = TlsAcceptor::new(identity.unwrap()).unwrap();
+        let mut options = options(peer.port());
+        options.endpoint.host = "localhost".to_owned();
+        options.endpoint.tls = Some(Tls { ca: Some(file("ca.pem")), identity: None });
+        change(&mut options);
+        thread::scope(|scope| {
+            let (told, events) = bounded(8);
+            let link = Link::start(options, told).unwrap();
+            scope.spawn(move || {
+                let Ok(mut stream) = acceptor.accept(peer.accept().0) else { return };
+                if stream.read(&mut [0; 1024]).is_ok_and(|it| it > 0) {
+                    stream.write_all(&CONNACK).unwrap();
+                }
+            });
+            let mut kinds = Vec::new();
+            loop {
+                match events.recv_timeout(LIMIT).unwrap() {
+                    LinkEvent::Down(down) => {
+                        kinds.push(down.cause.kind());
+                        drop(link);
+                        return kinds;
+                    }
+                    _ => kinds.push("up"),
+                }
+            }
+        })
+    }
+
+    fn tls(options: &mut Options) -> &mut Tls {
+        options.endpoint.tls.as_mut().unwrap()
+    }
+
+    #[test]
+    fn a_certificate_of_the_configured_authority_for_the_name_is_trusted() {
+        assert_eq!(outcome("server.pem", |_| ()), ["up", "closed by broker"]);
+        let by_address = |options: &mut Options| options.endpoint.host = "127.0.0.1".to_owned();
+        assert_eq!(outcome("server.pem", by_address), ["up", "closed by broker"]);
+    }
+
+    #[test]
+    fn all_authorities_of_a_bundle_are_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle.pem");
+        let both = ["other-ca.pem", "ca.pem"].map(|it| fs::read_to_string(file(it)).unwrap());
+        fs::write(&bundle, both.concat()).unwrap();
+        let change = |options: &mut Options| tls(options).ca = Some(bundle.clone());
+        assert_eq!(outcome("server.pem", change), ["up", "closed by broker"]);
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_trusted_says_why() {
+        assert_eq!(outcome("expired.pem", |_| ()), ["tls: expired"]);
+        assert_eq!(outcome("future.pem", |_| ()), ["tls: not yet valid"]);
+        assert_eq!(outcome("elsewhere.pem", |_| ()), ["tls: name"]);
+        let by_address = |options: &mut Options| options.endpoint.host = "127.0.0.1".to_owned();
+        assert_eq!(outcome("elsewhere.pem", by_address), ["tls: name"]);
+        let other_authority = |options: &mut Options| tls(options).ca = Some(file("other-ca.pem"));
+        assert_eq!(outcome("server.pem", other_authority), ["tls: unknown authority"]);
+        let authority_of_the_system = |options: &mut Options| tls(options).ca = None;
+        assert_eq!(outcome("server.pem", authority_of_the_system), ["tls: unknown authority"]);
+    }
+
+    #[test]
+    fn a_port_without_tls_is_told_from_a_broken_certificate() {
+        let peer = Peer::new();
+        let mut options = options(peer.port());
+        options.endpoint.tls = Some(Tls::default());
+        let (told, events) = bounded(8);
+        let _link = Link::start(options, told).unwrap();
+        let mut wire = peer.accept();
+        wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        match events.recv_timeout(LIMIT).unwrap() {
+            LinkEvent::Down(down) => assert_eq!(down.cause.kind(), "tls: not spoken"),
+            other => panic!("expected down, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named_with_what_to_do() {
+        let problem = |ca: &str, certificate: &str, key: &str| {
+            let identity = config::Identity { certificate: file(certificate), key: file(key) };
+            let tls = Tls { ca: Some(file(ca)), identity: Some(identity) };
+            connector(&tls).err().map(|it| it.to_string()).unwrap_or_default()
+        };
+        assert_eq!(problem("ca.pem", "server.pem", "server.key"), "");
+        let absent = problem("absent.pem", "server.pem", "server.key");
+        assert!(absent.starts_with("cannot read ") && absent.ends_with("absent.pem"), "{absent}");
+        let no_certificate = problem("server.key", "server.pem", "server.key");
+        assert!(no_certificate.contains("server.key: expected certificates"), "{no_certificate}");
+        let old_format = problem("ca.pem", "server.pem", "sec1.key");
+        assert!(old_format.contains("openssl pkcs8 -topk8 -nocrypt -in "), "{old_format}");
+        let foreign = problem("ca.pem", "ca.pem", "server.key");
+        assert!(foreign.starts_with("cannot use ") && foreign.ends_with("server.key"), "{foreign}");
+    }
+}
