@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::Connect;
 use super::Faults;
-use super::exchange::Event;
+use super::event::Event;
 use super::packet::FromClient;
 use super::packet::MAX_BYTES;
 use super::packet::PacketError;

@@ -8,12 +8,15 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, at, never, select};
 
 use super::Connect;
 use super::Faults;
+use super::Login;
 use super::Publish;
 use super::Refusal;
 use super::Settings;
 use super::Subscription;
 use super::connection::Connection;
 use super::connection::Phase;
+use super::event::Event;
+use super::event::Question;
 use super::packet::FromClient;
 use super::packet::PacketError;
 use super::packet::ToClient;
@@ -24,43 +27,9 @@ use crate::model::Topic;
 use crate::model::TopicFilter;
 use crate::worker::Stop;
 
-/// Everything that can happen to the broker. Nothing else changes its state.
-pub(super) enum Event {
-    /// Somebody has connected.
-    Accepted(TcpStream),
-    /// This connection has received these bytes; its reader waits to be told to read on.
-    Received(u64, Box<[u8]>),
-    /// This connection's peer is gone.
-    Ended(u64),
-    /// A deadline has passed.
-    Tick,
-    /// These faults from now on.
-    Faults(Faults),
-    /// A message of nobody's, to whom it concerns.
-    Publish(Message),
-    /// Every connection ends.
-    Cut,
-    /// Retained messages and sessions are lost.
-    Forget,
-    /// Whatever clients publish goes there too.
-    Observe(Sender<Publish>),
-    /// Somebody wants to know something.
-    Ask(Question),
-}
-
-/// What can be asked, with the place for the answer.
-pub(super) enum Question {
-    Unobserved(Sender<u64>),
-    Connected(Sender<usize>),
-    Connects(Sender<Vec<Connect>>),
-    ConnectCount(Sender<u64>),
-    Retained(Topic, Sender<Option<Vec<u8>>>),
-    Subscriptions(Sender<Vec<Subscription>>),
-}
-
 /// The broker's state and what is done about each event.
 pub(super) struct Exchange {
-    login: Option<super::Login>,
+    login: Option<Login>,
     faults: Faults,
     /// For the connections' readers.
     inbox: Sender<Event>,

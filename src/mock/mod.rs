@@ -3,8 +3,10 @@
 //! It replaces the broker, never our client: the daemon's mock mode and the scenario tests talk to [`Broker`] over
 //! TCP with the ordinary link. [`View`] is fed with what arrives there. Nothing of it runs unless it is started.
 
+mod announced;
 mod broker;
 mod connection;
+mod event;
 mod exchange;
 mod faults;
 mod packet;
@@ -17,4 +19,4 @@ mod view;
 pub use broker::{Broker, Login, Settings};
 pub use faults::{Faults, Refusal};
 pub use record::{Connect, Publish, Subscription, line};
-pub use view::View;
+pub use view::{Row, View};

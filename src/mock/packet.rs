@@ -69,8 +69,10 @@ pub(super) enum PacketError {
 impl FromClient {
     /// Takes the first packet off `buffer`; `None` while it is not complete.
     pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<FromClient>, PacketError> {
+        // Before the packet is complete: who is no MQTT client may never complete one.
+        check_flags(buffer.first().copied().unwrap_or(CONNECT << 4))?;
         match mqttbytes::check(buffer.iter(), MAX_BYTES) {
-            Ok(header) => check_frame(&buffer[..header.frame_length()])?,
+            Ok(header) => check_version(&buffer[..header.frame_length()])?,
             Err(mqttbytes::Error::InsufficientBytes(_)) => return Ok(None),
             Err(_) => return Err(PacketError::Malformed),
         }
@@ -135,31 +137,29 @@ impl ToClient {
     }
 }
 
-/// Checks what the codec lets pass in a whole packet: the flags of its type (section 2.2.2), and of a CONNECT the
-/// version and the flag that must be zero.
-fn check_frame(frame: &[u8]) -> Result<(), PacketError> {
-    let (kind, flags) = (frame[0] >> 4, frame[0] & 0x0f);
-    let expected = match kind {
-        PUBLISH => flags,
-        6 | 8 | 10 => 0b0010, // PUBREL, SUBSCRIBE, UNSUBSCRIBE
+/// Checks the flags in a packet's first byte (section 2.2.2), which the codec lets pass.
+fn check_flags(first: u8) -> Result<(), PacketError> {
+    let expected = match first >> 4 {
+        PUBLISH => return Ok(()), // Has flags that mean something.
+        PUBREL | SUBSCRIBE | UNSUBSCRIBE => 0b0010,
         _ => 0,
     };
-    if flags != expected {
-        return Err(PacketError::Malformed);
+    if first & 0x0f == expected { Ok(()) } else { Err(PacketError::Malformed) }
+}
+
+/// Checks the version of the protocol if the whole packet `frame` is a CONNECT, and that its reserved flag is zero
+/// (section 3.1.2), which the codec lets pass as well.
+fn check_version(frame: &[u8]) -> Result<(), PacketError> {
+    if frame[0] >> 4 != CONNECT {
+        return Ok(());
     }
-    if kind == CONNECT {
-        let length_bytes = frame[1..].iter().take_while(|byte| *byte & 0x80 != 0).count() + 1;
-        let body = &frame[1 + length_bytes..];
-        match body {
-            [0, 4, b'M', b'Q', b'T', b'T', 4, flags, ..] if flags & 1 == 0 => {}
-            [0, 4, b'M', b'Q', b'T', b'T', level, ..] if *level != 4 => {
-                return Err(PacketError::ProtocolVersion);
-            }
-            [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', ..] => return Err(PacketError::ProtocolVersion),
-            _ => return Err(PacketError::Malformed),
-        }
+    let length_bytes = frame[1..].iter().take_while(|byte| *byte & 0x80 != 0).count() + 1;
+    match &frame[1 + length_bytes..] {
+        [0, 4, b'M', b'Q', b'T', b'T', 4, flags, ..] if flags & 1 == 0 => Ok(()),
+        [0, 4, b'M', b'Q', b'T', b'T', level, ..] if *level != 4 => Err(PacketError::ProtocolVersion),
+        [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', ..] => Err(PacketError::ProtocolVersion),
+        _ => Err(PacketError::Malformed),
     }
-    Ok(())
 }
 
 fn connect(packet: v4::Connect) -> Result<Connect, PacketError> {
@@ -216,8 +216,12 @@ fn return_code(refusal: Option<Refusal>) -> v4::ConnectReturnCode {
     }
 }
 
+// Types of packets (section 2.2.1).
 const CONNECT: u8 = 1;
 const PUBLISH: u8 = 3;
+const PUBREL: u8 = 6;
+const SUBSCRIBE: u8 = 8;
+const UNSUBSCRIBE: u8 = 10;
 
 /// The longest packet that is taken: much more than any discovery payload, far less than the memory of a small board.
 pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -225,3 +229,74 @@ pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The codec itself, for the clients that tests play.
 #[cfg(test)]
 pub(super) use rumqttc::mqttbytes as codec;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each packet that a client may send.
+    fn packets() -> Vec<BytesMut> {
+        let mut connect = v4::Connect::new("pi");
+        connect.set_login("user", "password");
+        connect.last_will = Some(v4::LastWill::new("w", "offline", QoS::ExactlyOnce, true));
+        [
+            v4::Packet::Connect(connect),
+            v4::Packet::Publish(v4::Publish {
+                pkid: 1,
+                ..v4::Publish::new("a/b", QoS::ExactlyOnce, "payload")
+            }),
+            v4::Packet::PubAck(v4::PubAck::new(1)),
+            v4::Packet::PubRec(v4::PubRec::new(1)),
+            v4::Packet::PubRel(v4::PubRel::new(1)),
+            v4::Packet::PubComp(v4::PubComp::new(1)),
+            v4::Packet::Subscribe(v4::Subscribe { pkid: 1, ..v4::Subscribe::new("a/#", QoS::AtLeastOnce) }),
+            v4::Packet::Unsubscribe(v4::Unsubscribe { pkid: 1, ..v4::Unsubscribe::new("a/#") }),
+            v4::Packet::PingReq,
+            v4::Packet::Disconnect,
+        ]
+        .iter()
+        .map(|packet| {
+            let mut bytes = BytesMut::new();
+            packet.write(&mut bytes, usize::MAX).unwrap();
+            bytes
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_packet_is_taken_when_its_last_byte_is_there_and_no_byte_more() {
+        for packet in packets() {
+            for end in 0..packet.len() {
+                let mut part = packet.clone();
+                part.truncate(end);
+                assert!(matches!(FromClient::take(&mut part), Ok(None)), "{:?}", &packet[..end]);
+                assert_eq!(part.len(), end);
+            }
+            let mut more = packet.clone();
+            more.extend_from_slice(&[0xc0]);
+            assert!(matches!(FromClient::take(&mut more), Ok(Some(_))), "{:?}", &packet[..]);
+            assert_eq!(more[..], [0xc0]);
+        }
+    }
+
+    #[test]
+    fn no_bytes_whatever_make_the_reader_panic() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let packets = packets();
+        let mut taken = 0;
+        for _ in 0..200_000 {
+            // A good packet with a few bytes changed, its length too, and its end cut off.
+            let mut bytes = packets[random.usize(..packets.len())].clone();
+            for _ in 0..random.usize(..4) {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            bytes.truncate(random.usize(..=bytes.len()));
+            bytes.extend((0..random.usize(..8)).map(|_| random.u8(..)));
+            while let Ok(Some(_)) = FromClient::take(&mut bytes) {
+                taken += 1;
+            }
+        }
+        assert!(taken > 20_000, "{taken}: the changes are to leave some packets good");
+    }
+}

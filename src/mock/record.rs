@@ -1,6 +1,6 @@
 //! What can be seen of the mock broker from outside: [`Publish`], [`Connect`], [`Subscription`].
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,11 +61,7 @@ pub struct Subscription {
 /// One line for a person who watches: `[MOCK] topic = payload`. Control characters are escaped, bytes that are not
 /// UTF-8 shown as U+FFFD, and a payload of more than 200 characters ends there with `…`.
 pub fn line(publish: &Publish) -> String {
-    let mut line = String::from("[MOCK] ");
-    push_visible(&mut line, publish.topic.as_str());
-    line.push_str(" = ");
-    push_visible(&mut line, &shown_payload(&publish.payload));
-    line
+    format!("[MOCK] {} = {}", visible(publish.topic.as_str()), visible(&head(&publish.payload)))
 }
 
 impl Publish {
@@ -87,7 +83,7 @@ impl fmt::Debug for Publish {
         f.debug_struct("Publish")
             .field("client", &self.client)
             .field("topic", &self.topic.as_str())
-            .field("payload", &shown_payload(&self.payload))
+            .field("payload", &head(&self.payload))
             .field("qos", &self.qos)
             .field("retain", &self.retain)
             .field("dup", &self.dup)
@@ -96,7 +92,7 @@ impl fmt::Debug for Publish {
 }
 
 /// The first [`MAX_CHARS`] characters of `payload`.
-fn shown_payload(payload: &[u8]) -> String {
+fn head(payload: &[u8]) -> String {
     // A character has 4 bytes at most: no need to decode a megabyte for one line.
     let head = String::from_utf8_lossy(&payload[..payload.len().min(4 * MAX_CHARS + 4)]);
     match head.char_indices().nth(MAX_CHARS) {
@@ -105,14 +101,13 @@ fn shown_payload(payload: &[u8]) -> String {
     }
 }
 
-fn push_visible(line: &mut String, text: &str) {
+/// `text` with its control characters escaped.
+pub(super) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
-            let _ = write!(line, "{}", c.escape_default()); // Writing to a string cannot fail.
-        } else {
-            line.push(c);
-        }
+        if c.is_control() { visible.extend(c.escape_default()) } else { visible.push(c) }
     }
+    visible
 }
 
 const MAX_CHARS: usize = 200;
