@@ -1,1 +1,9 @@
-//! service (to be written).
+//! Being a good citizen of the machine: the log, the signals that end us, the word with the service manager.
+
+mod console;
+mod log_file;
+pub mod logging;
+mod notify;
+pub mod signal;
+
+pub use notify::Notifier;

@@ -1,0 +1,78 @@
+//! The signals that end the daemon: SIGINT, SIGTERM and SIGHUP, all with the same meaning.
+
+use std::convert::Infallible;
+use std::io;
+use std::process;
+
+use crossbeam_channel::{Receiver, bounded};
+
+/// The channel that closes at the first signal to stop. Nothing is ever sent on it.
+///
+/// A second signal ends the process at once, with [`EXIT_AT_ONCE`]: whoever asks twice will not wait.
+/// The signals are noted on a thread of their own, so nothing here runs inside a signal handler.
+///
+/// # Errors
+///
+/// The system's own; and `AlreadyExists` for a second call in the same process, which has one set of signals.
+pub fn stop_requested() -> io::Result<Receiver<Infallible>> {
+    let (sender, stop) = bounded(0);
+    let mut sender = Some(sender);
+    let noted = ctrlc::set_handler(move || {
+        if sender.take().is_none() {
+            process::exit(EXIT_AT_ONCE);
+        }
+    });
+    match noted {
+        Ok(()) => Ok(stop),
+        Err(ctrlc::Error::System(cause)) => Err(cause),
+        Err(other) => Err(io::Error::new(io::ErrorKind::AlreadyExists, other)),
+    }
+}
+
+/// Exit status after a second signal: what shells report for a program that an interrupt ended, 128 + SIGINT.
+pub const EXIT_AT_ONCE: i32 = 130;
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    use std::thread;
+    use std::time::Duration;
+
+    use crossbeam_channel::RecvTimeoutError;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+    const THIS_TEST: &str =
+        "service::signal::tests::the_first_signal_is_a_request_and_the_second_ends_the_process";
+
+    /// Runs itself again as the process that gets the signals.
+    #[test]
+    fn the_first_signal_is_a_request_and_the_second_ends_the_process() {
+        if env::var_os("SIGNALLED_CHILD").is_some() {
+            let stop = stop_requested().unwrap();
+            assert_eq!(stop_requested().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert!(stop.try_recv().unwrap_err().is_empty());
+            println!("\nlistening");
+            assert_eq!(stop.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
+            println!("\nstopping");
+            thread::sleep(LIMIT); // Stuck in its clean-up.
+            panic!("the second signal ended nothing");
+        }
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", THIS_TEST, "--nocapture"])
+            .env("SIGNALLED_CHILD", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        for (said, signal) in [("listening", "TERM"), ("stopping", "INT")] {
+            assert!(lines.any(|line| line == said), "the child never said {said}");
+            let kill = format!("kill -{signal} {}", child.id());
+            assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(EXIT_AT_ONCE));
+    }
+}
