@@ -9,6 +9,7 @@ use crossbeam_channel::bounded;
 
 use crate::bridge;
 use crate::bridge::Presence;
+use crate::config::Broker;
 use crate::config::Config;
 use crate::entity::Device;
 use crate::entity::EntityError;
@@ -19,8 +20,8 @@ use crate::mock::Rehearsal;
 use crate::model::Health;
 use crate::model::ObjectId;
 use crate::model::TopicError;
+use crate::service::Notifier;
 use crate::service::logging;
-use crate::service::notify;
 use crate::service::signal;
 use crate::source::Poller;
 use crate::source::host;
@@ -53,17 +54,27 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
         config.logging.file = None; // A rehearsal leaves nothing behind.
     }
     let system = |part| move |cause| StartError::System { part, cause };
-    logging::start(&config.logging).map_err(system("the log"))?;
+    logging::start(&config.logging).map_err(|it| system("the log")(io::Error::other(it)))?;
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     log::info!("luigi-mqtt {} starts with {}", env!("CARGO_PKG_VERSION"), origin_of(&config));
+    if !mock {
+        let (broker, client) = (&config.broker, &config.client.id);
+        log::info!("connecting to the broker at {}:{} as {client}", broker.host, broker.port);
+    }
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
 
+    let notifier = Notifier::of_process();
+
     let rehearsal = match mock {
-        true => Some(Rehearsal::start().map_err(system("the mock broker"))?),
+        true => Some(
+            Rehearsal::start(&config.topics.discovery_prefix, io::stdout())
+                .map_err(system("the mock broker"))?,
+        ),
         false => None,
     };
     if let Some(rehearsal) = &rehearsal {
-        config.broker = crate::config::Broker::plain(rehearsal.address());
+        let address = rehearsal.address();
+        config.broker = Broker { host: address.ip().to_string(), port: address.port(), tls: None };
         config.credentials = None;
     }
 
@@ -78,11 +89,11 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     }
     let poller = Poller::start(sources, client.outlet()).map_err(system("the poll thread"))?;
     let link = Link::start(options, reports).map_err(system("the link thread"))?;
-    notify::ready();
+    notifier.ready();
 
     bridge.run(&inbox);
 
-    notify::stopping();
+    notifier.stopping();
     log::info!("stopping");
     drop(poller);
     let undelivered = bridge.finish(&inbox, GOODBYE);
@@ -135,7 +146,7 @@ pub fn link_options(config: &Config, presence: &Presence) -> Options {
         endpoint: config.broker.clone(),
         credentials: config.credentials.clone(),
         client: config.client.clone(),
-        will: Some(presence.availability(false)),
+        will: presence.availability(false),
         subscriptions: vec![(presence.birth_topic.clone().into(), crate::model::Qos::AtLeastOnce)],
     }
 }
@@ -150,7 +161,9 @@ fn origin_of(config: &Config) -> String {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Topic(_) => f.write_str("[Topics] and [Client] CLIENT_ID make a topic that is too long"),
+            StartError::Topic(_) => {
+                f.write_str("[Topics] and [Client] CLIENT_ID make a topic that is too long")
+            }
             StartError::Entity(_) => f.write_str("an entity does not go with the configured device"),
             StartError::System { part, .. } => write!(f, "cannot start {part}"),
         }

@@ -14,7 +14,7 @@ pub mod service;
 pub mod source;
 
 pub mod bridge;
-//pub mod daemon;
+pub mod daemon;
 pub mod mock;
 
-//pub mod cli;
+pub mod cli;

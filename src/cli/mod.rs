@@ -28,9 +28,15 @@ pub fn main() -> Exit {
         }
     };
     match args.command {
-        Command::Run { mock } => run::run(config, mock || environment.mock_mode()),
+        Command::Run { mock } => run::run(config, mock || mock_mode(&environment)),
         Command::Check { connect } => check::check(&config, connect),
     }
+}
+
+/// Whether `MOCK_MODE` asks for the mock broker, as it did in the Python module.
+fn mock_mode(environment: &Environment) -> bool {
+    let mode = environment.variable("MOCK_MODE").map(|it| it.to_string_lossy().to_lowercase());
+    mode.is_some_and(|it| ["1", "yes", "true", "on"].contains(&it.as_str()))
 }
 
 /// Writes to standard error; a closed one is nobody's loss.

@@ -11,6 +11,7 @@ mod exchange;
 mod faults;
 mod packet;
 mod record;
+mod rehearsal;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -19,4 +20,5 @@ mod view;
 pub use broker::{Broker, Login, Settings};
 pub use faults::{Faults, Refusal};
 pub use record::{Connect, Publish, Subscription, line};
+pub use rehearsal::Rehearsal;
 pub use view::{Row, View};

@@ -1,0 +1,102 @@
+//! `luigi-mqtt check`: what is configured, what would be announced, and whether the broker takes it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::Exit;
+use super::complain;
+use crate::bridge::Presence;
+use crate::config::Config;
+use crate::daemon;
+use crate::entity::Entity;
+use crate::link::Step;
+use crate::link::probe;
+use crate::model::Chain;
+use crate::model::Health;
+use crate::source::host;
+
+/// Prints the configuration's warnings and every entity that would be announced; with `connect` goes on to
+/// the broker. Every problem is printed, not the first alone.
+pub(super) fn check(config: &Config, connect: bool) -> Exit {
+    let mut output = io::stdout().lock();
+    let presence = match daemon::presence(config) {
+        Ok(presence) => presence,
+        Err(error) => {
+            complain(format_args!("luigi-mqtt: {}", Chain(&error)));
+            return Exit::Config;
+        }
+    };
+    match &config.path {
+        Some(path) => say(&mut output, &format!("configuration: {}, no errors", path.display())),
+        None => say(&mut output, "configuration: no file, all default"),
+    }
+    for warning in &config.warnings {
+        say(&mut output, &format!("warning: {warning}"));
+    }
+    let sources = host::sources(&config.host, &Health::default());
+    let entities: Vec<&Entity> = sources.iter().flat_map(|it| it.source.entities()).collect();
+    let refused = entities.iter().filter_map(|it| presence.check(it).err());
+    let refusals = refused.map(|error| complain(format_args!("{error}"))).count();
+    say(&mut output, &announced(&presence, &entities));
+    if refusals > 0 {
+        return Exit::Config;
+    }
+    match connect && !reachable(config, &presence, &mut output) {
+        true => Exit::Unavailable,
+        false => Exit::Ok,
+    }
+}
+
+/// The entities as a table.
+fn announced(presence: &Presence, entities: &[&Entity]) -> String {
+    let device = &presence.device;
+    let mut text = format!("\ndevice: {} ({}, {})\n", device.name, device.manufacturer, device.model);
+    let width = |of: fn(&Entity) -> &str| entities.iter().map(|it| of(it).chars().count()).max().unwrap_or(0);
+    let (names, units) = (width(Entity::name), width(|it| it.unit().unwrap_or_default()));
+    for entity in entities {
+        let (name, unit) = (entity.name(), entity.unit().unwrap_or_default());
+        let topic = presence.topics.state(entity.id());
+        text += &format!("  {name:names$}  {unit:units$}  {topic}\n");
+    }
+    text + &format!("{} entities would be announced\n", entities.len())
+}
+
+/// Tries the broker step by step. Returns whether all that is needed works.
+fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> bool {
+    let options = daemon::link_options(config, presence);
+    let Ok(topic) = config.topics.state.join("check") else { return false };
+    say(output, "to the broker:");
+    let mut works = true;
+    probe(&options, &topic, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
+        let (mark, text) = match outcome {
+            Ok(detail) => ("ok", detail),
+            // Home Assistant speaks when it starts; that it is silent now proves nothing.
+            Err(reason) if step == Step::HomeAssistant => ("??", reason),
+            Err(reason) => {
+                works = false;
+                ("NO", reason)
+            }
+        };
+        say(output, &format!("  {mark}  {}: {text}", title(step)));
+    });
+    works
+}
+
+fn title(step: Step) -> &'static str {
+    match step {
+        Step::Resolve => "name look-up",
+        Step::Tcp => "TCP",
+        Step::Tls => "TLS",
+        Step::Login => "login",
+        Step::Publish => "publishing",
+        Step::HomeAssistant => "Home Assistant",
+    }
+}
+
+/// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.
+fn say(output: &mut impl Write, line: &str) {
+    let _ = writeln!(output, "{line}");
+}
+
+/// How long to listen for Home Assistant's birth message.
+const HOME_ASSISTANT_WAIT: Duration = Duration::from_secs(2);
