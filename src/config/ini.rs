@@ -371,7 +371,7 @@ mod tests {
         .chain([b"\xff".as_slice(), b"\xc3"])
         .collect();
         let mut entries = 0;
-        for _ in 0..20_000 {
+        for _ in 0..6_000 {
             let mut text = b"[Broker]\n".to_vec();
             text.extend((0..random.usize(0..24)).flat_map(|_| words[random.usize(..words.len())]));
             text.truncate(text.len() - random.usize(0..3));
@@ -382,6 +382,6 @@ mod tests {
                 entries += 1;
             }
         }
-        assert!(entries > 5_000, "{entries}");
+        assert!(entries > 1_500, "{entries}");
     }
 }
