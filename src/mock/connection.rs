@@ -246,3 +246,69 @@ const HOLD_LIMIT: Duration = Duration::from_millis(50);
 const PIECE_BYTES: usize = 8 * 1024;
 /// A packet's type and length, at most (section 2.2).
 const MAX_HEADER_BYTES: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A connection made at the given moment, and its peer.
+    fn connection(now: Instant) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (inbox, _) = bounded(1);
+        (Connection::start(1, listener.accept().unwrap().0, inbox, now).unwrap(), peer)
+    }
+
+    fn connect() -> Connect {
+        Connect {
+            client: "pi".into(),
+            user_name: None,
+            password: None,
+            clean_session: true,
+            keep_alive: Duration::from_secs(10),
+            will: None,
+            refusal: None,
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_for_ten_seconds_is_no_client() {
+        let now = Instant::now();
+        let (mut connection, _peer) = connection(now);
+        let none = Faults::default();
+        connection.tick(&none, now + Duration::from_millis(9_999));
+        assert!(!connection.is_closed());
+        connection.tick(&none, connection.deadline(&none).unwrap());
+        assert!(connection.is_closed());
+        assert_eq!(connection.deadline(&none), Some(now + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_stalled_client_is_not_held_to_its_keep_alive() {
+        let now = Instant::now();
+        let (mut connection, _peer) = connection(now);
+        let (none, stall) = (Faults::default(), Faults { stall: true, ..Faults::default() });
+        connection.open(connect(), false, &none, now);
+        assert_eq!(connection.deadline(&none), Some(now + Duration::from_secs(15)));
+        assert_eq!(connection.deadline(&stall), None);
+        connection.receive(b"x", &stall, now);
+        connection.read_on(&stall, now);
+        let later = now + Duration::from_secs(60);
+        connection.read_on(&none, later);
+        assert_eq!(connection.deadline(&none), Some(later + Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn what_waits_behind_an_unanswered_connect_has_a_bound() {
+        let now = Instant::now();
+        let (mut connection, _peer) = connection(now);
+        connection.phase = Phase::Held { connect: Box::new(connect()), until: None };
+        let none = Faults::default();
+        connection.receive(&vec![0; MAX_BYTES], &none, now);
+        assert!(!connection.is_closed());
+        connection.receive(&[0; 6], &none, now);
+        assert!(connection.is_closed());
+    }
+}

@@ -77,7 +77,7 @@ impl Publish {
     }
 }
 
-/// The payload shows as in [`line`]: a failed test is to be read by a person.
+/// The payload shows as in [`line()`]: a failed test is to be read by a person.
 impl fmt::Debug for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publish")

@@ -318,6 +318,29 @@ Door             on           Küche
     }
 
     #[test]
+    fn a_long_state_does_not_push_the_table_off_the_screen() {
+        let config = ("homeassistant/sensor/x/config", r#"{"state_topic":"s","name":"a\nb"}"#);
+        let table = view(&[config, ("s", &"ü".repeat(61))]).table();
+        assert_eq!(table.lines().last().unwrap(), format!("a\\nb    {}…", "ü".repeat(60)));
+    }
+
+    #[test]
+    fn a_view_keeps_its_size() {
+        let mut published = vec![(CPU_TOPIC.to_owned(), CPU.to_owned())];
+        for count in 0..1_100 {
+            let config = format!(r#"{{"state_topic":"s{count}"}}"#);
+            published.push((format!("homeassistant/sensor/x{count}/config"), config));
+            published.push((format!("s{count}"), "1".to_owned()));
+            published.push((format!("homeassistant/sensor/bad{count}/config"), "bad".to_owned()));
+        }
+        published.push(("s1".to_owned(), "2".to_owned()));
+        let published: Vec<_> = published.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let view = view(&published);
+        assert_eq!((view.entities.len(), view.payloads.len(), view.problems.len()), (1_000, 1_000, 1_000));
+        assert_eq!(view.payloads["s1"].1, "2", "what is known is kept up to date");
+    }
+
+    #[test]
     fn no_payload_whatever_makes_the_view_panic() {
         let mut random = fastrand::Rng::with_seed(3);
         let mut view = View::new("homeassistant");

@@ -159,14 +159,14 @@ fn a_kept_session_holds_subscriptions_and_messages_while_its_client_is_away() {
 fn a_will_follows_every_end_but_disconnect() {
     let broker = broker();
     let publishes = broker.publishes(10);
-    let will = || Connect {
-        last_will: Some(LastWill::new("w", "offline", QoS::AtLeastOnce, true)),
+    let with_will = |payload| Connect {
+        last_will: Some(LastWill::new("w", payload, QoS::AtLeastOnce, true)),
         ..Connect::new("pi")
     };
-    let (mut peer, _) = Peer::connect_with(&broker, will());
+    let (mut peer, _) = Peer::connect_with(&broker, with_will("suppressed"));
     peer.send(Packet::Disconnect);
     peer.assert_closed();
-    drop(Peer::connect_with(&broker, will()));
+    drop(Peer::connect_with(&broker, with_will("offline")));
     let publish = publishes.recv_timeout(LIMIT).unwrap();
     assert_eq!((publish.client.as_str(), &*publish.payload, publish.retain), ("pi", &b"offline"[..], true));
     assert_eq!((publish.topic, publish.qos), (topic("w"), Qos::AtLeastOnce));
@@ -304,6 +304,19 @@ fn other_versions_and_nameless_kept_sessions_are_told_why() {
         assert_eq!(answer.code as u8, code);
         peer.assert_closed();
     }
+}
+
+#[test]
+fn a_client_that_stops_reading_loses_its_connection_and_the_others_do_not_wait_for_it() {
+    let broker = broker();
+    let (mut deaf, mut other) = (Peer::clean(&broker, "deaf"), Peer::clean(&broker, "other"));
+    deaf.subscribe(&[("big", QoS::AtMostOnce)]);
+    // More than the sockets' buffers take.
+    for _ in 0..5 {
+        broker.publish(&topic("big"), vec![b'x'; 4_000_000], false);
+    }
+    wait_until("the connection is closed", || broker.connected() == 1);
+    other.assert_nothing_waits();
 }
 
 #[test]
