@@ -1,7 +1,7 @@
 //! The harness itself, so that what it says of us can be believed.
 
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use crate::support::LIMIT;
@@ -95,6 +95,14 @@ fn a_frozen_broker_accepts_and_does_not_answer() {
     assert_eq!(silence.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     mosquitto.thaw();
     mosquitto.publish("attic", "awake", false);
+}
+
+#[test]
+#[should_panic(expected = "port was taken meanwhile")]
+fn a_broker_without_its_port_does_not_pass_for_running() {
+    let mut mosquitto = Mosquitto::absent(MosquittoOptions::default());
+    let _taken = TcpListener::bind(("127.0.0.1", mosquitto.port())).unwrap();
+    mosquitto.start_again();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -40,7 +40,11 @@ impl Mosquitto {
     #[track_caller]
     pub(crate) fn start(options: MosquittoOptions) -> Mosquitto {
         let mut mosquitto = Mosquitto::absent(options);
-        mosquitto.start_again();
+        // Between our look and Mosquitto's, another test run may have taken the port.
+        while !mosquitto.try_start() {
+            mosquitto.port = free_port();
+            mosquitto.write_configuration();
+        }
         mosquitto
     }
 
@@ -60,22 +64,33 @@ impl Mosquitto {
     /// Starts it, on the same port as before, with what it has stored.
     #[track_caller]
     pub(crate) fn start_again(&mut self) {
+        assert!(self.try_start(), "Mosquitto's port was taken meanwhile:\n{}", self.log());
+    }
+
+    /// Starts it and returns when it accepts connections, or false where somebody else has its port.
+    #[track_caller]
+    fn try_start(&mut self) -> bool {
         assert!(self.process.is_none(), "Mosquitto runs already");
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let before = self.log().len();
         let mut process = Process::start(
             Command::new(installed("mosquitto"))
                 .arg("-c")
                 .arg(self.path("mosquitto.conf"))
                 .stdin(Stdio::null())
-                .stdout(log.try_clone().unwrap())
+                .stdout(Stdio::null())
                 .stderr(log),
         );
-        let accepts = || {
-            assert!(process.ended().is_none(), "Mosquitto ended while it started:\n{}", self.log());
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
-        };
-        wait_until_or("Mosquitto to accept connections", LIMIT, accepts, || self.log());
+        // Its own word, rather than a connection: that might be made to somebody else.
+        let said = |what| self.log()[before..].contains(what);
+        let ended_or_runs = || process.ended().is_some() || said(" running\n");
+        wait_until_or("Mosquitto to accept connections", LIMIT, ended_or_runs, || self.log());
+        if process.ended().is_some() {
+            assert!(said("Address already in use"), "Mosquitto does not start:\n{}", self.log());
+            return false;
+        }
         self.process = Some(process);
+        true
     }
 
     /// Ends it in order, as a service manager does.
@@ -86,10 +101,23 @@ impl Mosquitto {
         process.wait_exit(LIMIT);
     }
 
-    /// Ends it with SIGKILL: connections are cut, wills are not sent.
+    /// Ends it with SIGKILL: connections are cut, wills are not sent. With persistence, what was acknowledged before
+    /// is stored.
     #[track_caller]
     pub(crate) fn kill(&mut self) {
+        if self.options.persistence {
+            self.save();
+        }
         self.process.take().expect("Mosquitto runs").kill();
+    }
+
+    /// Has it store everything now. The new file takes the place of the old one, hence has another number.
+    #[track_caller]
+    fn save(&self) {
+        let number = || fs::metadata(self.path("mosquitto.db")).ok().map(|it| it.ino());
+        let before = number();
+        self.process.as_ref().expect("Mosquitto runs").signal(Signal::SIGUSR1);
+        wait_until_or("Mosquitto to save", LIMIT, || number() != before, || self.log());
     }
 
     /// Deletes what it has stored; it must not run.
@@ -146,7 +174,7 @@ impl Mosquitto {
         let mut lines = vec![
             // Started by root it would go on as a user who cannot read our folder.
             "user root".to_owned(),
-            "log_dest stdout".to_owned(),
+            "log_dest stderr".to_owned(), // Not buffered, unlike the others.
             "log_type all".to_owned(),
             format!("listener {} 127.0.0.1", self.port),
         ];
@@ -165,9 +193,6 @@ impl Mosquitto {
         if self.options.persistence {
             lines.push("persistence true".to_owned());
             lines.push(format!("persistence_location {}/", self.folder.path().display()));
-            // Stored at each change: SIGKILL leaves as much behind as SIGTERM.
-            lines.push("autosave_on_changes true".to_owned());
-            lines.push("autosave_interval 1".to_owned());
         }
         lines.push(self.options.extra.clone());
         fs::write(self.path("mosquitto.conf"), lines.join("\n") + "\n").unwrap();
