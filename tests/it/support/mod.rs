@@ -11,4 +11,4 @@ pub(crate) use daemon::{Daemon, Launch, Stream};
 pub(crate) use mosquitto::{Mosquitto, MosquittoOptions};
 pub(crate) use net::{SilentPeer, free_port};
 pub(crate) use observer::{Observer, Seen};
-pub(crate) use wait::{LIMIT, wait_until};
+pub(crate) use wait::{LIMIT, wait_until, wait_until_or};
