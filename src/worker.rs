@@ -30,7 +30,7 @@ pub struct Outlet<T> {
 
 impl Worker {
     /// Starts `body` on a thread called `name` (at most 15 bytes of it show in `top -H`)
-    /// with a stack of [`STACK_BYTES`].
+    /// with a stack of 256 KiB.
     ///
     /// # Errors
     ///

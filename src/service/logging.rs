@@ -98,7 +98,7 @@ mod tests {
         let shown = |level, target| logger.enabled(&Metadata::builder().level(level).target(target).build());
         assert!(shown(Level::Info, "luigi_mqtt::bridge"));
         assert!(!shown(Level::Debug, "luigi_mqtt::bridge"));
-        assert!(!shown(Level::Error, "rumqttc::state"));
+        assert!(!shown(Level::Error, "mio::poll"));
     }
 
     #[test]

@@ -86,7 +86,7 @@ mod tests {
         let mut datagram = [0; 100];
         manager.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let length = manager.recv(&mut datagram).unwrap();
-        assert_eq!(str::from_utf8(&datagram[..length]), Ok(expected));
+        assert_eq!(std::str::from_utf8(&datagram[..length]), Ok(expected));
     }
 
     #[test]

@@ -1,0 +1,14 @@
+//! What scenarios are written with: a broker, an observer, the daemon, and patience.
+
+mod daemon;
+mod mosquitto;
+mod net;
+mod observer;
+mod process;
+mod wait;
+
+pub(crate) use daemon::{Daemon, Launch, Stream};
+pub(crate) use mosquitto::{Mosquitto, MosquittoOptions};
+pub(crate) use net::{SilentPeer, free_port};
+pub(crate) use observer::{Observer, Seen};
+pub(crate) use wait::{LIMIT, wait_until, wait_until_or};
