@@ -200,3 +200,92 @@ impl Current {
 
 /// No address gets less time than this.
 const LEAST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use crossbeam_channel::TryRecvError;
+
+    use super::*;
+    use crate::link::Link;
+    use crate::link::peer::{CONNACK, LIMIT, Peer, options, publish};
+
+    fn start(options: Options) -> (Link, Receiver<LinkEvent>) {
+        let (told, events) = bounded(64);
+        (Link::start(options, told).unwrap(), events)
+    }
+
+    #[test]
+    fn the_link_stops_while_it_pauses() {
+        let absent = Peer::new().port();
+        let mut options = options(absent);
+        options.client.reconnect_delay = Duration::from_secs(3600);
+        options.client.reconnect_delay_max = Duration::from_secs(3600);
+        let (link, events) = start(options);
+        assert!(matches!(events.recv_timeout(LIMIT), Ok(LinkEvent::Down(_))));
+        assert!(link.stop(LIMIT));
+    }
+
+    #[test]
+    fn the_link_stops_with_a_disconnect_while_a_session_is_up() {
+        let peer = Peer::new();
+        let (link, events) = start(options(peer.port()));
+        let mut wire = peer.log_in();
+        let LinkEvent::Up(session) = events.recv_timeout(LIMIT).unwrap() else { panic!("not up") };
+        assert!(link.stop(LIMIT));
+        assert_eq!(wire.packet(), (0xe0, vec![]));
+        drop(session);
+    }
+
+    #[test]
+    fn the_link_stops_when_nobody_took_its_session() {
+        let peer = Peer::new();
+        let (link, events) = start(options(peer.port()));
+        let _wire = peer.log_in();
+        wait_until(|| !events.is_empty());
+        drop(events);
+        assert!(link.stop(LIMIT));
+    }
+
+    #[test]
+    fn the_link_stops_while_nobody_has_room_for_its_events() {
+        let peer = Peer::new();
+        let (sender, events) = bounded(1);
+        let link = Link::start(options(peer.port()), sender).unwrap();
+        let mut wire = peer.log_in();
+        wait_until(|| events.is_full());
+        wire.send(&publish("a/b", b"on", Some(1), false));
+        assert_eq!(wire.packet().0, 0x40);
+        assert!(link.stop(LIMIT));
+        assert!(matches!(events.try_recv(), Ok(LinkEvent::Up(_))));
+    }
+
+    #[test]
+    fn a_stop_while_connecting_waits_no_longer_than_it_was_told_to() {
+        let peer = Peer::new();
+        let mut options = options(peer.port());
+        options.client.connection_timeout = Duration::from_secs(2);
+        let (link, events) = start(options);
+        let mut wire = peer.accept();
+        let began = Instant::now();
+        assert!(!link.stop(Duration::from_millis(20)));
+        assert!(began.elapsed() < Duration::from_secs(1));
+        // The attempt comes to its end and the thread with it: the peer is left, and not visited again.
+        assert_eq!(wire.packet().0, 0x10);
+        wire.send(&CONNACK);
+        assert_eq!(wire.next(), None);
+        // Its end of the channel goes with it.
+        wait_until(|| matches!(events.try_recv(), Err(TryRecvError::Disconnected)));
+    }
+
+    /// Waits until `condition` holds.
+    #[track_caller]
+    fn wait_until(mut condition: impl FnMut() -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !condition() {
+            assert!(Instant::now() < deadline, "it did not come true within {LIMIT:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -19,6 +19,8 @@ mod subscriptions;
 mod tls;
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod tests;

@@ -89,19 +89,25 @@ impl Peer {
     pub(super) fn accept(&self) -> Wire {
         let deadline = Instant::now() + LIMIT;
         loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(false).unwrap();
-                    stream.set_read_timeout(Some(LIMIT)).unwrap();
-                    stream.set_nodelay(true).unwrap();
-                    return Wire(stream);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    assert!(Instant::now() < deadline, "nobody connected");
-                    thread::sleep(Duration::from_millis(1));
-                }
-                Err(error) => panic!("{error}"),
+            if let Some(wire) = self.try_accept() {
+                return wire;
             }
+            assert!(Instant::now() < deadline, "nobody connected");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The next connection, if somebody waits.
+    pub(super) fn try_accept(&self) -> Option<Wire> {
+        match self.listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                stream.set_read_timeout(Some(LIMIT)).unwrap();
+                stream.set_nodelay(true).unwrap();
+                Some(Wire(stream))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => panic!("{error}"),
         }
     }
 

@@ -257,12 +257,15 @@ fn is_message(publish: &Publish, topic: &Topic, payload: &[u8]) -> bool {
     publish.topic == topic.as_str() && publish.payload == payload
 }
 
-/// `error` and what is behind it, in one line.
+/// `error` and what is behind it, in one line. OpenSSL's errors end in their own cause already.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text = format!("{text}: {cause}");
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
         source = cause.source();
     }
     text
@@ -285,3 +288,108 @@ impl fmt::Display for Step {
 const LEAST: Duration = Duration::from_secs(1);
 /// How long the goodbye may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::link::peer::{self, Peer, Wire, puback};
+
+    /// The steps, as text, of a probe of a peer that behaves as `serve` does, and the probe's verdict.
+    fn steps(serve: impl FnOnce(&Peer) + Send) -> (Vec<String>, bool) {
+        let peer = Peer::new();
+        let mut options = peer::options(peer.port());
+        options.client.connection_timeout = Duration::from_millis(300);
+        let [probe_topic, birth] = ["luigi/check", "ha/status"].map(|it| Topic::new(it).unwrap());
+        thread::scope(|scope| {
+            scope.spawn(|| serve(&peer));
+            let mut steps = Vec::new();
+            let report = |step, outcome: &Result<String, String>| steps.push(format!("{step}: {outcome:?}"));
+            let well = probe(&options, &probe_topic, &birth, Duration::from_millis(300), report);
+            (steps, well)
+        })
+    }
+
+    /// Takes the bare TCP connection, then the login, then a SUBSCRIBE, which it accepts.
+    fn subscribed(peer: &Peer) -> Wire {
+        drop(peer.accept());
+        let mut wire = peer.log_in();
+        accept_subscription(&mut wire);
+        wire
+    }
+
+    fn accept_subscription(wire: &mut Wire) {
+        let (first, body) = wire.packet();
+        assert_eq!(first, 0x82);
+        wire.send(&[0x90, 3, body[0], body[1], 1]);
+    }
+
+    /// Takes the probe's message, acknowledges it, and returns it as it would be passed on.
+    fn take_message(wire: &mut Wire) -> Vec<u8> {
+        let (first, body) = wire.packet();
+        assert_eq!(first, 0x32, "not retained");
+        wire.send(&puback(body[14]));
+        peer::publish("luigi/check", &body[15..], None, false)
+    }
+
+    #[test]
+    fn a_broker_that_does_all_and_home_assistant_are_found() {
+        let (steps, well) = steps(|peer| {
+            drop(peer.accept());
+            let mut wire = peer.accept();
+            let (_, login) = wire.packet();
+            assert!(login.ends_with(b"\0\x10luigi-test-check"), "no will, an identifier of its own");
+            wire.send(&peer::CONNACK);
+            accept_subscription(&mut wire);
+            let message = take_message(&mut wire);
+            wire.send(&message);
+            accept_subscription(&mut wire);
+            wire.send(&peer::publish("ha/status", b"online", None, true));
+            assert_eq!(wire.packet(), (0xe0, vec![]));
+        });
+        assert!(well, "{steps:?}");
+        assert_eq!(
+            steps[2..],
+            [
+                r#"login: Ok("as anonymous")"#,
+                r#"publish: Ok("a message on luigi/check came back")"#,
+                r#"Home Assistant: Ok("said \"online\" on ha/status (retained)")"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_that_is_acknowledged_and_thrown_away_is_a_failure_and_a_silent_home_assistant_is_none() {
+        let (steps, well) = steps(|peer| {
+            let mut wire = subscribed(peer);
+            take_message(&mut wire);
+            accept_subscription(&mut wire);
+            assert_eq!(wire.packet(), (0xe0, vec![]));
+        });
+        assert!(!well);
+        assert!(
+            steps[3].starts_with(r#"publish: Err("the broker took a message on luigi/check"#),
+            "{steps:?}"
+        );
+        assert!(steps[4].starts_with(r#"Home Assistant: Ok("not seen within"#), "{steps:?}");
+    }
+
+    #[test]
+    fn the_first_step_that_fails_is_the_last() {
+        let (refused, _) = steps(|peer| {
+            drop(peer.accept());
+            let mut wire = peer.accept();
+            wire.packet();
+            wire.send(&[0x20, 2, 0, 5]);
+        });
+        assert_eq!(refused.len(), 3);
+        assert!(refused[2].contains("check USERNAME and PASSWORD"), "{refused:?}");
+
+        let mut absent = Vec::new();
+        let topic = Topic::new("a").unwrap();
+        let options = peer::options(Peer::new().port());
+        assert!(!probe(&options, &topic, &topic, Duration::ZERO, |step, _| absent.push(step)));
+        assert_eq!(absent, [Step::Resolve, Step::Tcp]);
+    }
+}

@@ -67,7 +67,13 @@ pub(super) fn problem(error: native_tls::Error, host: &str) -> TlsProblem {
         TlsProblem::UnknownAuthority
     } else if is_about_our_certificate(&text) {
         TlsProblem::ClientCertificate
-    } else if says(&["wrong version number", "unexpected eof", "packet length too long", "http request"]) {
+    } else if says(&[
+        "wrong version number",
+        "nexpected eof",
+        "nexpected EOF",
+        "packet length",
+        "Connection reset",
+    ]) {
         TlsProblem::NotTls
     } else {
         TlsProblem::Other(error.into())
@@ -100,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::link::peer::{CONNACK, LIMIT, Peer, options};
+    use crate::link::peer::{CONNACK, LIMIT, Peer, Wire, options};
     use crate::link::{Link, LinkEvent, Options};
 
     fn file(name: &str) -> PathBuf {
@@ -129,15 +135,19 @@ mod tests {
                     stream.write_all(&CONNACK).unwrap();
                 }
             });
-            let mut kinds = Vec::new();
+            let (mut kinds, mut session) = (Vec::new(), None);
             loop {
                 match events.recv_timeout(LIMIT).unwrap() {
                     LinkEvent::Down(down) => {
                         kinds.push(down.cause.kind());
-                        drop(link);
+                        drop((session, link));
                         return kinds;
                     }
-                    _ => kinds.push("up"),
+                    LinkEvent::Up(up) => {
+                        kinds.push("up");
+                        session = Some(up);
+                    }
+                    other => panic!("{other:?}"),
                 }
             }
         })
@@ -179,16 +189,23 @@ mod tests {
 
     #[test]
     fn a_port_without_tls_is_told_from_a_broken_certificate() {
-        let peer = Peer::new();
-        let mut options = options(peer.port());
-        options.endpoint.tls = Some(Tls::default());
-        let (told, events) = bounded(8);
-        let _link = Link::start(options, told).unwrap();
-        let mut wire = peer.accept();
-        wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        match events.recv_timeout(LIMIT).unwrap() {
-            LinkEvent::Down(down) => assert_eq!(down.cause.kind(), "tls: not spoken"),
-            other => panic!("expected down, found {other:?}"),
+        // An answer in plain text; an end, orderly or not, for what it takes for nonsense.
+        let answers: [fn(Wire); 3] = [
+            |mut wire| wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            |mut wire| assert!(wire.next().is_some()),
+            drop,
+        ];
+        for answer in answers {
+            let peer = Peer::new();
+            let mut options = options(peer.port());
+            options.endpoint.tls = Some(Tls::default());
+            let (told, events) = bounded(8);
+            let _link = Link::start(options, told).unwrap();
+            answer(peer.accept());
+            match events.recv_timeout(LIMIT).unwrap() {
+                LinkEvent::Down(down) => assert_eq!(down.cause.kind(), "tls: not spoken"),
+                other => panic!("expected down, found {other:?}"),
+            }
         }
     }
 
