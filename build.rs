@@ -7,7 +7,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let set = |name, value| std::env::var(name).is_ok_and(|it| it == value);
     // musl's target links statically and decides for itself.
-    if set("PROFILE", "release") && set("CARGO_CFG_TARGET_OS", "linux") && set("CARGO_CFG_TARGET_ENV", "gnu") {
+    if set("PROFILE", "release") && set("CARGO_CFG_TARGET_OS", "linux") && set("CARGO_CFG_TARGET_ENV", "gnu")
+    {
         println!("cargo::rustc-link-arg-bins=-no-pie");
     }
 }

@@ -64,7 +64,6 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
 
     let notifier = Notifier::of_process();
-
     let rehearsal = match mock {
         true => Some(
             Rehearsal::start(&config.topics.discovery_prefix, io::stdout())
