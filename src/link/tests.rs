@@ -302,6 +302,15 @@ fn an_unanswered_ping_ends_the_connection() {
 }
 
 #[test]
+fn an_end_in_the_middle_of_a_packet_is_an_end() {
+    let peer = Peer::new();
+    let (uplink, _session, mut wire) = Uplink::up(&peer);
+    wire.send(&publish("a/b", b"on", None, false)[..5]);
+    drop(wire);
+    assert_eq!(uplink.down().cause.kind(), "closed by broker");
+}
+
+#[test]
 fn sessions_cut_short_three_times_in_a_row_are_a_takeover() {
     let peer = Peer::new();
     let uplink = Uplink::start(options(peer.port()));
