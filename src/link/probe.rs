@@ -364,6 +364,8 @@ mod tests {
         let (steps, well) = steps(|peer| {
             let mut wire = subscribed(peer);
             take_message(&mut wire);
+            // What others say on the same topic is not our message.
+            wire.send(&peer::publish("luigi/check", b"luigi-mqtt check", None, true));
             accept_subscription(&mut wire);
             assert_eq!(wire.packet(), (0xe0, vec![]));
         });
