@@ -48,9 +48,11 @@ impl Bridge {
         self.entities.insert(entity.id().clone(), Announced::new(entity, topic));
     }
 
-    /// Puts the retained availability message into the outbox.
+    /// Puts the retained availability message into the outbox, behind all other announcements: one that waits
+    /// there since the connection before would lend it its place.
     pub(super) fn announce_availability(&mut self, online: bool) {
         let message = self.presence.availability(online);
+        self.outbox.withdraw(Lane::Announcement, &message.topic);
         self.outbox.put(Lane::Announcement, message, None);
     }
 
@@ -106,7 +108,7 @@ impl Bridge {
     }
 
     /// Announces everything: discovery, then `online`; states follow when Home Assistant has settled.
-    fn announce_all(&mut self, now: Instant) {
+    pub(super) fn announce_all(&mut self, now: Instant) {
         self.announcement = Announcement::Discovering;
         for it in self.entities.values() {
             let message = self.discovery(&it.entity);

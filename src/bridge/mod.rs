@@ -10,6 +10,8 @@ mod client;
 mod event;
 mod handle;
 mod link_state;
+#[cfg(test)]
+mod tests;
 
 pub use client::Client;
 pub use event::Inbox;
