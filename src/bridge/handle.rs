@@ -37,7 +37,7 @@ impl Bridge {
 
     /// Hands to the connection what may go.
     pub(super) fn send(&mut self, now: Instant) {
-        let states_open = self.announcement == Announcement::Done;
+        let states_open = self.announcement.lets_states_go();
         let link = &mut self.link;
         self.outbox.send(now, states_open, |token, message| link.publish(token, message));
     }

@@ -145,7 +145,7 @@ impl Bridge {
         while let Some(event) = inbox.left() {
             self.handle(event, Instant::now());
         }
-        self.announcement = Announcement::Done; // Nothing is left to wait for: states may go.
+        self.announcement = Announcement::Closing;
         self.deliver(inbox, deadline);
         let undelivered = self.outbox.len();
         if self.link.is_up() {

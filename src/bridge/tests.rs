@@ -1,16 +1,23 @@
-//! The bridge and its inbox.
+//! The bridge and its inbox, without a connection or with one to the mock broker.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
+use super::announcement::Announcement;
 use super::event::{Event, Request};
 use super::{Bridge, Presence};
+use crate::config;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::entity::Topics;
+use crate::link::Link;
+use crate::link::LinkEvent;
+use crate::link::Options;
+use crate::mock;
 use crate::model::Health;
+use crate::model::Incoming;
 use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::Topic;
@@ -40,6 +47,33 @@ fn bridge() -> Bridge {
     super::new(presence(), Health::default(), stop, link).0
 }
 
+/// `bridge` with a connection to `broker`.
+fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> Link {
+    let presence = presence();
+    let address = broker.address();
+    let options = Options {
+        endpoint: config::Broker { host: address.ip().to_string(), port: address.port(), tls: None },
+        credentials: None,
+        client: config::Client {
+            id: "pi".to_owned(),
+            keep_alive: Duration::from_secs(60),
+            qos: presence.qos,
+            reconnect_delay: Duration::from_secs(3600),
+            reconnect_delay_max: Duration::from_secs(3600),
+            connection_timeout: LIMIT,
+            max_packet_bytes: 1 << 20,
+        },
+        will: presence.availability(false),
+        subscriptions: Vec::new(),
+    };
+    let (reports, reported) = bounded(64);
+    let link = Link::start(options, reports).unwrap();
+    let up = reported.recv_timeout(LIMIT).unwrap();
+    assert!(matches!(up, LinkEvent::Up(_)), "{up:?}");
+    bridge.handle(Event::Link(up), Instant::now());
+    link
+}
+
 fn attic() -> Entity {
     Sensor::new("attic", "Attic").build().unwrap()
 }
@@ -66,3 +100,22 @@ fn online_comes_after_all_discovery_even_if_it_waits_from_the_connection_before(
     bridge.announce_all(now);
     assert_eq!(sent(&mut bridge, now), ["homeassistant/sensor/pi/attic/config", "luigi/pi/availability"]);
 }
+
+#[test]
+fn once_the_end_has_begun_a_birth_message_brings_no_more_online() {
+    let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
+    let (mut bridge, now) = (bridge(), Instant::now());
+    let _link = connect(&mut bridge, &broker);
+    bridge.announcement = Announcement::Closing;
+    bridge.announce_availability(false);
+    bridge.handle(Event::Tick, now);
+    assert_eq!(bridge.outbox.len(), 2, "online and offline are in flight");
+
+    let (topic, payload) = (presence().birth_topic.to_string(), b"online".to_vec());
+    let birth = LinkEvent::Received(Incoming { topic, payload, retained: false });
+    bridge.handle(Event::Link(birth), now);
+    bridge.handle(Event::Tick, now + LIMIT);
+    assert_eq!(bridge.outbox.len(), 2);
+}
+
+const LIMIT: Duration = Duration::from_secs(10);
