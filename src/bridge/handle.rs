@@ -24,12 +24,9 @@ impl Bridge {
             Event::Request(Request::Register(entity)) => self.announce(*entity),
             Event::Request(Request::Unregister(id)) => self.unregister(&id),
             Event::Link(event) => self.follow(event, now),
-            Event::Tick => {
-                if self.outbox.overdue_at(super::ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now) {
-                    self.link.abandon();
-                }
-            }
+            Event::Tick => {}
         }
+        self.watch(now);
         self.proceed(now);
         self.send(now);
         self.report();
@@ -88,6 +85,15 @@ impl Bridge {
         if birth && !incoming.retained && self.announcement == Announcement::Done {
             log::info!("Home Assistant has started: announcing everything again");
             self.announcement = Announcement::after_birth(now, fastrand::f64());
+        }
+    }
+
+    /// Gives the connection up where the broker acknowledges nothing. At every event, for a busy inbox keeps ticks
+    /// away; but not at the end, which has a limit of its own and `offline` to say.
+    fn watch(&mut self, now: Instant) {
+        let overdue = self.outbox.overdue_at(super::ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now);
+        if overdue && self.announcement != Announcement::Closing {
+            self.link.abandon();
         }
     }
 

@@ -6,7 +6,7 @@ use crossbeam_channel::bounded;
 
 use super::announcement::Announcement;
 use super::event::{Event, Request};
-use super::{Bridge, Presence};
+use super::{ACKNOWLEDGE_LIMIT, Bridge, Presence};
 use crate::config;
 use crate::entity::Device;
 use crate::entity::Entity;
@@ -20,6 +20,7 @@ use crate::model::Health;
 use crate::model::Incoming;
 use crate::model::ObjectId;
 use crate::model::Qos;
+use crate::model::Reading;
 use crate::model::Topic;
 
 fn presence() -> Presence {
@@ -78,6 +79,10 @@ fn attic() -> Entity {
     Sensor::new("attic", "Attic").build().unwrap()
 }
 
+fn reading() -> Event {
+    Event::Reading(Reading::new(ObjectId::new("attic").unwrap(), "warm".into()))
+}
+
 fn register(entity: Entity) -> Event {
     Event::Request(Request::Register(Box::new(entity)))
 }
@@ -116,6 +121,18 @@ fn once_the_end_has_begun_a_birth_message_brings_no_more_online() {
     bridge.handle(Event::Link(birth), now);
     bridge.handle(Event::Tick, now + LIMIT);
     assert_eq!(bridge.outbox.len(), 2);
+}
+
+#[test]
+fn a_broker_that_acknowledges_nothing_is_given_up_however_busy_the_bridge_is() {
+    let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
+    let mut bridge = bridge();
+    let _link = connect(&mut bridge, &broker);
+    let now = Instant::now();
+    for (after, is_up) in [(Duration::ZERO, true), (ACKNOWLEDGE_LIMIT, false)] {
+        bridge.handle(reading(), now + after);
+        assert_eq!(bridge.link.is_up(), is_up, "after {after:?}");
+    }
 }
 
 const LIMIT: Duration = Duration::from_secs(10);
