@@ -51,7 +51,7 @@ impl Announced {
     /// there is no state, or it has expired at `now`: an old value must not look fresh.
     pub(super) fn message(&self, qos: Qos, now: Instant) -> Option<(Message, Option<Instant>)> {
         let state = self.state.as_ref()?;
-        let expires = self.entity.expire_after().map(|after| state.since + after);
+        let expires = self.entity.expire_after().and_then(|after| state.since.checked_add(after));
         if expires.is_some_and(|at| at <= now) {
             return None;
         }

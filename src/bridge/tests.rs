@@ -135,4 +135,13 @@ fn a_broker_that_acknowledges_nothing_is_given_up_however_busy_the_bridge_is() {
     }
 }
 
+#[test]
+fn a_state_that_expires_after_the_end_of_the_clock_does_not_expire() {
+    let (mut bridge, now) = (bridge(), Instant::now());
+    let seconds = Duration::from_secs(u64::MAX);
+    bridge.handle(register(Sensor::new("attic", "Attic").expire_after(seconds).build().unwrap()), now);
+    bridge.handle(reading(), now);
+    assert_eq!(sent(&mut bridge, now + LIMIT), ["luigi/pi/attic"]);
+}
+
 const LIMIT: Duration = Duration::from_secs(10);
