@@ -95,7 +95,7 @@ pub fn new(
     };
     (
         bridge,
-        Inbox { stop, link, requests: requested, readings: read },
+        Inbox { stop, link, requests: requested, _open: requests.clone(), readings: read },
         Client { presence, requests, readings },
     )
 }
@@ -130,7 +130,7 @@ impl Bridge {
         Ok(())
     }
 
-    /// Handles events, one at a time, until told to stop.
+    /// Handles events, one at a time, until told to stop or the link has ended.
     pub fn run(&mut self, inbox: &Inbox) {
         while let Some(event) = inbox.next(self.deadline()) {
             self.handle(event, Instant::now());

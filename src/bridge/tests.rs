@@ -144,4 +144,12 @@ fn a_state_that_expires_after_the_end_of_the_clock_does_not_expire() {
     assert_eq!(sent(&mut bridge, now + LIMIT), ["luigi/pi/attic"]);
 }
 
+#[test]
+fn a_bridge_whose_clients_are_gone_goes_on() {
+    let ((_stop, stopped), (_link, events)) = (bounded(0), bounded(0));
+    let (_bridge, inbox, client) = super::new(presence(), Health::default(), stopped, events);
+    drop(client);
+    assert!(matches!(inbox.next(Some(Instant::now())), Some(Event::Tick)));
+}
+
 const LIMIT: Duration = Duration::from_secs(10);
