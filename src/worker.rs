@@ -52,7 +52,8 @@ impl Worker {
     /// Tells the thread to stop, waits at most `limit` for it, and leaves it to end by itself
     /// after that. Returns whether it has ended.
     ///
-    /// For the one thread that can sit in a call nobody can interrupt: a name look-up.
+    /// For the threads that can sit in a call nobody can interrupt: a name look-up, a file system whose server
+    /// is gone.
     pub fn stop_within(mut self, limit: Duration) -> bool {
         self.stop.take();
         let deadline = Instant::now() + limit;
