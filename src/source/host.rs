@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Host;
+use crate::config::HostSampling;
 use crate::config::HostSensor;
 use crate::model::Chain;
 use crate::model::Health;
@@ -28,8 +29,8 @@ use super::{Polled, Source};
 /// Reads a few small files; blocks as long as that takes, a few milliseconds.
 pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
     let polled = host.sensors.iter().filter_map(|sampling| {
-        let Some(source) = source(sampling.sensor, host, health) else {
-            log::debug!("this machine has no {:?}", sampling.sensor);
+        let Some(source) = source(sampling, host, health) else {
+            log::debug!("this machine has no {}", sampling.sensor.as_str());
             return None;
         };
         let (interval, dead_band) = (sampling.interval, sampling.dead_band);
@@ -39,15 +40,15 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
     polled.collect()
 }
 
-fn source(sensor: HostSensor, host: &Host, health: &Health) -> Option<Box<dyn Source>> {
+fn source(sampling: &HostSampling, host: &Host, health: &Health) -> Option<Box<dyn Source>> {
     let root = host.root.as_path();
-    match sensor {
+    match sampling.sensor {
         HostSensor::CpuTemperature => tried(CpuTemperature::find(root)?),
         HostSensor::Load => tried(Load::new(root)),
         HostSensor::Memory => tried(MemoryUse::memory(root)),
         HostSensor::Swap => tried(MemoryUse::swap(root)),
         HostSensor::Disk => tried(Disk::new(root, &host.disk_path)),
-        HostSensor::LastBoot => tried(LastBoot::new(root)),
+        HostSensor::LastBoot => tried(LastBoot::new(root, sampling.dead_band)),
         HostSensor::Wifi => tried(WifiSignal::new(root)),
         HostSensor::Throttling => tried(Throttling::find(root)?),
         HostSensor::IpAddress => tried(IpAddress::new(root)),
