@@ -9,9 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::ObjectId;
+use crate::model::nearest;
 
 use super::class::{self, SensorClass, StateClass, Units};
-use super::nearest::nearest;
 use super::state::{MAX_CHARS, UNKNOWN};
 use super::{Device, Entity, Platform, Topics};
 
@@ -250,7 +250,7 @@ pub(super) fn on_device(entity: &Entity, device: &Device, topics: &Topics) -> Re
 
 /// Adds that `found` is none of the classes `known`, and which of them was meant.
 fn unknown_class(known: &[&str], found: &str, problems: &mut Problems) {
-    match nearest(found, known) {
+    match nearest(found, known.iter().copied()) {
         Some(name) => {
             problems.add("device_class", format!("a known class (did you mean {name}?)"), quoted(found));
         }
