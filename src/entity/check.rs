@@ -250,12 +250,9 @@ pub(super) fn on_device(entity: &Entity, device: &Device, topics: &Topics) -> Re
 
 /// Adds that `found` is none of the classes `known`, and which of them was meant.
 fn unknown_class(known: &[&str], found: &str, problems: &mut Problems) {
-    match nearest(found, known.iter().copied()) {
-        Some(name) => {
-            problems.add("device_class", format!("a known class (did you mean {name}?)"), quoted(found));
-        }
-        None => problems.add("device_class", one_of(known), quoted(found)),
-    }
+    let meant = nearest(found, known.iter().copied());
+    let suggestion = meant.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
+    problems.add("device_class", one_of(known), quoted(found) + &suggestion);
 }
 
 fn is_whole(duration: Duration) -> bool {
