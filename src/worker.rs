@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 /// A named thread. Dropping it tells the thread to stop and waits until it has.
 #[derive(Debug)]
@@ -80,11 +80,6 @@ impl Drop for Worker {
 }
 
 impl Stop {
-    /// A stop that never comes, for code that runs outside a [`Worker`].
-    pub fn never() -> Stop {
-        Stop(never())
-    }
-
     /// Sleeps for `pause`. Returns false, early, once the worker is to stop.
     pub fn sleep(&self, pause: Duration) -> bool {
         self.0.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
