@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 
 use super::announcement::Announcement;
 use super::event::{Event, Request};
@@ -48,8 +48,8 @@ fn bridge() -> Bridge {
     super::new(presence(), Health::default(), stop, link).0
 }
 
-/// `bridge` with a connection to `broker`.
-fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> Link {
+/// `bridge` with a connection to `broker`, and what comes from there.
+fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEvent>) {
     let presence = presence();
     let address = broker.address();
     let options = Options {
@@ -72,7 +72,7 @@ fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> Link {
     let up = reported.recv_timeout(LIMIT).unwrap();
     assert!(matches!(up, LinkEvent::Up(_)), "{up:?}");
     bridge.handle(Event::Link(up), Instant::now());
-    link
+    (link, reported)
 }
 
 fn attic() -> Entity {
@@ -121,6 +121,24 @@ fn once_the_end_has_begun_a_birth_message_brings_no_more_online() {
     bridge.handle(Event::Link(birth), now);
     bridge.handle(Event::Tick, now + LIMIT);
     assert_eq!(bridge.outbox.len(), 2);
+}
+
+#[test]
+fn offline_is_acknowledged_although_something_else_never_is() {
+    let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
+    let ((_, stop), (_, events)) = (bounded(0), bounded(0));
+    let (mut bridge, mut inbox, _) = super::new(presence(), Health::default(), stop, events);
+    let (_link, events) = connect(&mut bridge, &broker);
+    inbox.link = events;
+    let availability = presence().topics.availability().clone();
+    let deadline = Instant::now() + LIMIT;
+    while broker.retained(&availability).is_none() {
+        assert!(Instant::now() < deadline, "online did not arrive");
+    }
+    broker.set_faults(mock::Faults::default());
+    bridge.finish(&inbox, Duration::from_secs(2));
+    assert_eq!(broker.retained(&availability).as_deref(), Some(&b"offline"[..]));
+    assert_eq!(bridge.outbox.len(), 1, "only online is left");
 }
 
 #[test]
