@@ -50,6 +50,12 @@ impl Announced {
         Ok(())
     }
 
+    /// Takes over the newest state of `predecessor`, to which it means the same.
+    pub(super) fn inherit(&mut self, predecessor: Announced) {
+        self.state = predecessor.state;
+        self.refused = predecessor.refused;
+    }
+
     /// The message that tells its newest state, and when that is no longer worth telling; `None` where
     /// there is no state, or it has expired at `now`: an old value must not look fresh. Nor must an old
     /// motion be a new one: what has lapsed is told as what it has become, and is not retained before.
@@ -71,6 +77,13 @@ impl Announced {
             retain: self.entity.retained() && lasts,
         };
         Some((message, expires))
+    }
+
+    /// The message that says that its state is not known.
+    pub(super) fn unknown(&self, qos: Qos) -> Message {
+        let (topic, retain) = (self.topic.clone(), self.entity.retained());
+        let payload = Entity::UNKNOWN.as_bytes();
+        Message { topic, payload: payload.into(), qos, retain }
     }
 
     /// Notes whether its last value was refused. Returns whether that is news.

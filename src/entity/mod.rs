@@ -55,6 +55,9 @@ pub enum Platform {
 }
 
 impl Entity {
+    /// The payload that says that its state is not known.
+    pub const UNKNOWN: &str = state::UNKNOWN;
+
     /// What identifies it on its device.
     pub fn id(&self) -> &ObjectId {
         &self.id
@@ -105,6 +108,11 @@ impl Entity {
             }
             _ => None,
         }
+    }
+
+    /// Whether a state means the same to `other`: same platform, class, unit, payloads, and as long a life.
+    pub fn shares_states_with(&self, other: &Entity) -> bool {
+        self.kind == other.kind && self.expire_after == other.expire_after
     }
 
     /// Whether its states are retained: unless they expire, for a retained state would look fresh
