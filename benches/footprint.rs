@@ -22,10 +22,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let daemon = Path::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
     println!("binary: {} kB on disk", fs::metadata(daemon)?.len() / 1000);
 
-    let mut starts: Vec<f64> = (0..STARTS).map(|_| time_to_online(daemon, folder)).collect::<Result<_, _>>()?;
+    let mut starts: Vec<f64> =
+        (0..STARTS).map(|_| time_to_online(daemon, folder)).collect::<Result<_, _>>()?;
     starts.sort_by(f64::total_cmp);
     let (fastest, median, slowest) = (starts[0], starts[STARTS / 2], starts[STARTS - 1]);
-    println!("exec to acknowledged online: {median:.1} ms ({fastest:.1} to {slowest:.1}, median of {STARTS})");
+    println!(
+        "exec to acknowledged online: {median:.1} ms ({fastest:.1} to {slowest:.1}, median of {STARTS})"
+    );
 
     let broker = Broker::start(Settings::default())?;
     let port = broker.address().port();
@@ -124,7 +127,10 @@ impl Usage {
         for thread in fs::read_dir(process.join("task"))? {
             let thread = thread?.path();
             let name = fs::read_to_string(thread.join("comm"))?.trim().to_owned();
-            threads.push((name, field(&fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?));
+            threads.push((
+                name,
+                field(&fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?,
+            ));
             let schedule = fs::read_to_string(thread.join("schedstat"))?;
             ran += Duration::from_nanos(schedule.split(' ').next().ok_or("no schedstat")?.parse()?);
         }
