@@ -86,9 +86,6 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     for entity in sources.iter().flat_map(|it| it.source.entities()) {
         bridge.register(entity.clone()).map_err(StartError::Entity)?;
     }
-    for (platform, id) in host::unwanted(&config.host) {
-        bridge.unregister(platform, &id);
-    }
     let poller = Poller::start(sources, client.outlet()).map_err(system("the poll thread"))?;
     let link = Link::start(options, reports).map_err(system("the link thread"))?;
     notifier.ready();

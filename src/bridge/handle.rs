@@ -3,13 +3,11 @@
 use std::time::Instant;
 
 use super::Bridge;
-use super::Presence;
 use super::announced::Announced;
 use super::announcement::Announcement;
 use super::event::Event;
 use super::event::Request;
 use crate::entity::Entity;
-use crate::entity::Platform;
 use crate::entity::discovery_payload;
 use crate::link::LinkEvent;
 use crate::model::Incoming;
@@ -24,7 +22,7 @@ impl Bridge {
         match event {
             Event::Reading(reading) => self.take(&reading, now),
             Event::Request(Request::Register(entity)) => self.announce(*entity),
-            Event::Request(Request::Unregister(id)) => self.forget(&id),
+            Event::Request(Request::Unregister(id)) => self.unregister(&id),
             Event::Link(event) => self.follow(event, now),
             Event::Tick => {
                 if self.outbox.overdue_at(super::ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now) {
@@ -136,9 +134,7 @@ impl Bridge {
     fn announce(&mut self, entity: Entity) {
         let predecessor = self.entities.remove(entity.id());
         match &predecessor {
-            Some(it) if it.entity.platform() != entity.platform() => {
-                self.retire(it.entity.platform(), it.entity.id(), it.entity.retained());
-            }
+            Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it),
             Some(it) if !it.entity.shares_states_with(&entity) => {
                 self.outbox.withdraw(Lane::State, it.topic());
                 self.outbox.put(Lane::Announcement, it.unknown(self.presence.qos), None);
@@ -155,21 +151,20 @@ impl Bridge {
         self.insert(entity, predecessor);
     }
 
-    /// Removes an entity from Home Assistant: an empty retained payload deletes its discovery, and another
-    /// its retained state.
-    pub(super) fn retire(&mut self, platform: Platform, id: &ObjectId, retained: bool) {
-        let Presence { topics, qos, .. } = &*self.presence;
-        let (config, state) = (topics.config(platform, id), topics.state(id));
-        self.outbox.withdraw(Lane::State, &state);
-        self.outbox.put(Lane::Announcement, Message::retained(config, *b"", *qos), None);
-        if retained {
-            self.outbox.put(Lane::Announcement, Message::retained(state, *b"", *qos), None);
+    fn unregister(&mut self, id: &ObjectId) {
+        if let Some(it) = self.entities.remove(id) {
+            self.withdraw(&it);
         }
     }
 
-    fn forget(&mut self, id: &ObjectId) {
-        if let Some(it) = self.entities.remove(id) {
-            self.retire(it.entity.platform(), id, it.entity.retained());
+    /// Removes `it` from Home Assistant: an empty retained payload deletes its discovery, and another its retained state.
+    fn withdraw(&mut self, it: &Announced) {
+        let qos = self.presence.qos;
+        let config = self.presence.topics.config(it.entity.platform(), it.entity.id());
+        self.outbox.withdraw(Lane::State, it.topic());
+        self.outbox.put(Lane::Announcement, Message::retained(config, *b"", qos), None);
+        if it.entity.retained() {
+            self.outbox.put(Lane::Announcement, Message::retained(it.topic().clone(), *b"", qos), None);
         }
     }
 
@@ -212,6 +207,7 @@ impl Bridge {
 mod tests {
     use crossbeam_channel::bounded;
 
+    use super::super::Presence;
     use super::*;
     use crate::entity::BinarySensor;
     use crate::entity::Device;

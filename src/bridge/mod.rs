@@ -29,7 +29,6 @@ use link_state::LinkState;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::EntityError;
-use crate::entity::Platform;
 use crate::entity::Topics;
 use crate::link::LinkEvent;
 use crate::model::Health;
@@ -127,13 +126,6 @@ impl Bridge {
         self.presence.check(&entity)?;
         self.insert(entity, None);
         Ok(())
-    }
-
-    /// Has the entity `id` removed from Home Assistant as soon as there is a connection, before
-    /// [`Bridge::run`]: an earlier run may have announced it, and Home Assistant would show its last state
-    /// for ever. No harm where it is not there.
-    pub fn unregister(&mut self, platform: Platform, id: &ObjectId) {
-        self.retire(platform, id, true);
     }
 
     /// Handles events, one at a time, until told to stop.

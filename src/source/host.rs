@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use crate::config::Host;
 use crate::config::HostSensor;
-use crate::entity::Platform;
 use crate::model::Chain;
 use crate::model::Health;
-use crate::model::ObjectId;
 
 use super::address::IpAddress;
 use super::boot::LastBoot;
@@ -39,34 +37,6 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
         Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat, delay })
     });
     polled.collect()
-}
-
-/// The entities that `host` does not ask for. An earlier run may have announced them.
-pub fn unwanted(host: &Host) -> impl Iterator<Item = (Platform, ObjectId)> {
-    let wanted = |sensor| host.sensors.iter().any(|sampling| sampling.sensor == sensor);
-    let unwanted: Vec<_> = HostSensor::ALL.into_iter().filter(|sensor| !wanted(*sensor)).collect();
-    unwanted.into_iter().flat_map(|sensor| {
-        let (platform, ids) = entities(sensor);
-        ids.iter().map(move |id| (platform, ObjectId::sanitized(id)))
-    })
-}
-
-/// What `sensor` is announced as, where the machine has all of it.
-fn entities(sensor: HostSensor) -> (Platform, &'static [&'static str]) {
-    match sensor {
-        HostSensor::CpuTemperature => (Platform::Sensor, &["cpu_temperature"]),
-        HostSensor::Load => (Platform::Sensor, &["load_1m", "load_5m", "load_15m"]),
-        HostSensor::Memory => (Platform::Sensor, &["memory_use"]),
-        HostSensor::Swap => (Platform::Sensor, &["swap_use"]),
-        HostSensor::Disk => (Platform::Sensor, &["disk_use"]),
-        HostSensor::LastBoot => (Platform::Sensor, &["last_boot"]),
-        HostSensor::Wifi => (Platform::Sensor, &["wifi_signal"]),
-        HostSensor::Throttling => (Platform::BinarySensor, &["under_voltage", "throttled"]),
-        HostSensor::IpAddress => (Platform::Sensor, &["ip_address"]),
-        HostSensor::Bridge => {
-            (Platform::Sensor, &["messages_delivered", "messages_waiting", "messages_dropped", "reconnects"])
-        }
-    }
 }
 
 fn source(sensor: HostSensor, host: &Host, health: &Health) -> Option<Box<dyn Source>> {
@@ -201,18 +171,6 @@ mod tests {
                 "sensor reconnects Reconnects",
             ]
         );
-    }
-
-    #[test]
-    fn what_is_not_asked_for_is_unwanted_and_what_is_asked_for_is_not() {
-        let text = |(platform, id): (Platform, ObjectId)| format!("{platform} {id}");
-        let sources = sources(&host(case("pi-zero-w"), &ALL), &Health::default());
-        let announced = sources.iter().flat_map(|polled| polled.source.entities());
-        let announced: Vec<_> = announced.map(|it| text((it.platform(), it.id().clone()))).collect();
-        assert_eq!(unwanted(&host(case("pi-zero-w"), &[])).map(text).collect::<Vec<_>>(), announced);
-        assert_eq!(unwanted(&host(case("pi-zero-w"), &ALL)).count(), 0);
-        let unwanted: Vec<_> = unwanted(&host(case("pi-zero-w"), &ALL[..8])).map(text).collect();
-        assert_eq!(unwanted, announced[11..]);
     }
 
     #[test]
