@@ -4,7 +4,10 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod layering;
+mod mosquitto_cut;
 mod mosquitto_life;
+mod mosquitto_login;
+mod mosquitto_restart;
 #[allow(
     dead_code,
     unused_imports,

@@ -150,6 +150,18 @@ impl Daemon {
         found().expect("lines only become more")
     }
 
+    /// How many of its lines so far contain `part`.
+    pub(crate) fn count(&self, part: &str) -> usize {
+        self.lines().iter().filter(|it| it.contains(part)).count()
+    }
+
+    /// Waits until `count` of its lines contain `part`, or more; the panic shows all lines.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&self, part: &str, count: usize) {
+        let what = format!("{count} lines with {part:?}");
+        wait_until_or(&what, LIMIT, || self.count(part) >= count, || self.lines());
+    }
+
     /// Asks it to end, with SIGTERM; see [`Daemon::wait_exit`].
     pub(crate) fn terminate(&self) {
         self.signal(Signal::SIGTERM);
