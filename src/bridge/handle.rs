@@ -182,7 +182,7 @@ impl Bridge {
 
     /// Brings the figures that others read up to date.
     fn report(&mut self) {
-        self.health.set_waiting(self.outbox.len() as u64);
+        self.health.set_waiting(self.outbox.waiting() as u64);
         let dropped = self.readings.dropped();
         self.health.add_dropped(dropped - self.drops_seen);
         self.drops_seen = dropped;

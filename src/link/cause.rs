@@ -71,9 +71,8 @@ pub(super) fn of_session(error: ConnectionError, limit: usize) -> LinkError {
 fn of_io(cause: io::Error) -> LinkError {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let closed = matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
-    // OpenSSL 3's words for an end without goodbye, and tokio's for one in mid-packet, have no kind.
-    let text = cause.to_string();
-    if closed || text.contains("unexpected eof") || text.contains("bytes remaining on stream") {
+    // tokio-util's words for an end in mid-packet; they have no kind of their own.
+    if closed || cause.to_string().contains("bytes remaining on stream") {
         LinkError::ClosedByBroker
     } else {
         LinkError::Io(cause)
