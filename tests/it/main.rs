@@ -14,10 +14,5 @@ mod mosquitto_qos;
 mod mosquitto_restart;
 mod mosquitto_rivals;
 mod mosquitto_tls;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what the scenarios are written with need not be used by each of them"
-)]
 mod support;
 mod support_itself;

@@ -1,5 +1,6 @@
 //! Finding the broker: names with several addresses, and peers that are no broker.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::support::AVAILABILITY;
@@ -11,6 +12,7 @@ use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
 use crate::support::SilentPeer;
+use crate::support::free_port;
 use crate::support::wait_until_or;
 
 #[test]
@@ -19,6 +21,17 @@ fn a_name_with_several_addresses_leads_to_the_broker_on_one_of_them() {
     let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
     let configuration = Configuration::new(mosquitto.port()).set("Broker", "HOST", "localhost");
     let _daemon = Daemon::start(&configuration.text());
+    observer.wait_for_latest(AVAILABILITY, "online");
+}
+
+#[test]
+fn an_ipv6_address_leads_to_the_broker_where_the_machine_has_one() {
+    let port = free_port();
+    let host = if TcpListener::bind(("::1", port)).is_ok() { "::1" } else { "127.0.0.1" };
+    let extra = format!("listener {port} {host}");
+    let mosquitto = Mosquitto::start(MosquittoOptions { extra, ..Default::default() });
+    let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
+    let _daemon = Daemon::start(&Configuration::new(port).set("Broker", "HOST", host).text());
     observer.wait_for_latest(AVAILABILITY, "online");
 }
 

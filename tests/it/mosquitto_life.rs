@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::AVAILABILITY;
@@ -90,8 +91,14 @@ fn a_life_from_start_to_sigterm_leaves_all_its_entities_and_offline() {
     observer.wait_for_latest(AVAILABILITY, "offline");
     let left = shown(&mosquitto.retained("#"));
     assert!(left == expected().replace("retained online", "retained offline"), "{left}");
+    let offline = observer.messages().iter().filter(|it| it.text() == "offline").count();
+    assert_eq!(offline, 1, "the will was not needed");
     let log = mosquitto.log();
-    assert!(log.contains(&format!("Received DISCONNECT from {CLIENT_ID}")), "{log}");
+    let last =
+        |what: &str| log.rfind(&format!("{what} {CLIENT_ID}")).unwrap_or_else(|| panic!("{what}:\n{log}"));
+    let [published, acknowledged, ended] =
+        ["Received PUBLISH from", "Sending PUBACK to", "Received DISCONNECT from"].map(last);
+    assert!(published < acknowledged && acknowledged < ended, "{log}");
     assert_eq!(
         daemon.lines().last().map(|it| it.ends_with("[INFO] stopped")),
         Some(true),
@@ -152,7 +159,52 @@ fn a_stop_without_a_broker_is_immediate() {
     let mut daemon = Daemon::start(&Configuration::new(mosquitto.port()).text());
     daemon.wait_for_line("no connection to the broker");
     daemon.terminate();
-    assert!(daemon.wait_exit(Duration::from_secs(3)).success());
+    assert!(daemon.wait_exit(SOON).success());
+}
+
+#[test]
+fn a_stop_while_the_broker_hangs_is_soon_and_offline_reaches_it_when_it_wakes() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
+    let mut daemon = Daemon::start(&Configuration::new(mosquitto.port()).text());
+    observer.wait_for_latest(AVAILABILITY, "online");
+    daemon.wait_for_line("] announced ");
+    mosquitto.freeze();
+    daemon.terminate();
+    assert!(daemon.wait_exit(SOON).success(), "{:#?}", daemon.lines());
+    mosquitto.thaw();
+    observer.wait_for_latest(AVAILABILITY, "offline");
+}
+
+#[test]
+fn a_daemon_and_its_broker_may_be_stopped_together() {
+    let mut mosquitto = Mosquitto::start(MosquittoOptions { persistence: true, ..Default::default() });
+    let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
+    let mut daemon = Daemon::start(&Configuration::new(mosquitto.port()).text());
+    observer.wait_for_latest(AVAILABILITY, "online");
+    daemon.wait_for_line("] announced ");
+    daemon.terminate();
+    mosquitto.stop();
+    assert!(daemon.wait_exit(SOON).success(), "{:#?}", daemon.lines());
+    mosquitto.start_again();
+    assert_eq!(mosquitto.retained(AVAILABILITY)[0].text(), "offline");
+}
+
+#[test]
+fn the_next_daemon_is_online_whatever_the_last_words_of_the_one_before_it() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
+    let configuration = Configuration::new(mosquitto.port()).text();
+    for end in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL, Signal::SIGTERM] {
+        observer.clear();
+        let mut daemon = Daemon::start(&configuration);
+        observer.wait_for_latest(AVAILABILITY, "online");
+        daemon.wait_for_line("] announced ");
+        assert_eq!(observer.latest(AVAILABILITY).map(|it| it.text()).as_deref(), Some("online"));
+        daemon.signal(end);
+        assert_eq!(daemon.wait_exit(SOON).success(), end != Signal::SIGKILL);
+    }
+    observer.wait_for_latest(AVAILABILITY, "offline");
 }
 
 fn told(manager: &UnixDatagram) -> String {
@@ -160,3 +212,6 @@ fn told(manager: &UnixDatagram) -> String {
     let length = manager.recv(&mut text).unwrap();
     String::from_utf8_lossy(&text[..length]).into_owned()
 }
+
+/// More than the limits within which it stops, whatever its peer does.
+const SOON: Duration = Duration::from_secs(3);

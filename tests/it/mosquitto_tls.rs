@@ -6,6 +6,8 @@ use crate::support::AVAILABILITY;
 use crate::support::CLIENT_ID;
 use crate::support::Configuration;
 use crate::support::Daemon;
+use crate::support::LIMIT;
+use crate::support::Launch;
 use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
@@ -71,6 +73,23 @@ fn a_broker_of_the_configured_authority_is_trusted() {
     let broker = encrypted_broker("server.pem", "");
     check_connects(&broker, &encrypted(broker.1, "ca.pem"));
     check_connects(&broker, &encrypted(broker.1, "ca.pem").set("Broker", "HOST", "127.0.0.1"));
+}
+
+#[test]
+fn the_check_names_tls_as_the_step_that_works_or_fails() {
+    let broker = encrypted_broker("server.pem", "");
+    let tls_step = |configuration: &Configuration| {
+        let launch = Launch::new(&configuration.text()).subcommand("check").args(&["--connect"]);
+        let mut daemon = launch.start();
+        let code = daemon.wait_exit(LIMIT).code();
+        (code, daemon.wait_for_line("TLS: ").trim_start().to_owned())
+    };
+    assert_eq!(
+        tls_step(&encrypted(broker.1, "ca.pem")),
+        (Some(0), "ok  TLS: the certificate is trusted and is for localhost".to_owned())
+    );
+    let (code, line) = tls_step(&encrypted(broker.1, "other-ca.pem"));
+    assert!(code == Some(69) && line.starts_with("NO  TLS: ") && line.contains("set TLS_CA_CERT"), "{line}");
 }
 
 #[test]
