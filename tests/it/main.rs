@@ -14,5 +14,6 @@ mod mosquitto_qos;
 mod mosquitto_restart;
 mod mosquitto_rivals;
 mod mosquitto_tls;
+mod readme;
 mod support;
 mod support_itself;
