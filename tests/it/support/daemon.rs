@@ -121,11 +121,6 @@ impl Daemon {
         self.process.id()
     }
 
-    /// The folder in which it runs; `luigi-mqtt.conf` is there.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Changes a file of the machine that it reads, e.g. `proc/loadavg`; a reader sees the old or the new text.
     pub(crate) fn change_machine(&self, path: &str, text: &str) {
         write_below(&self.folder.path().join(MACHINE), path, text);
