@@ -59,10 +59,10 @@ fn a_name_that_nobody_knows_is_asked_for_again() {
 #[test]
 fn a_peer_that_says_nothing_is_given_up_and_tried_again_and_does_not_hold_up_the_end() {
     let peer = SilentPeer::start();
-    let configuration = Configuration::new(peer.port()).set("Client", "CONNECTION_TIMEOUT", "2");
+    let configuration = Configuration::new(peer.port()).set("Client", "CONNECTION_TIMEOUT", "4");
     let mut daemon = Daemon::start(&configuration.text());
     let line = daemon.wait_for_line("no connection to the broker");
-    assert!(line.contains("no answer from a broker at 127.0.0.1:") && line.contains("within 2 s"), "{line}");
+    assert!(line.contains("no answer from a broker at 127.0.0.1:") && line.contains("within 4 s"), "{line}");
     wait_until_or("another attempt", LIMIT, || peer.accepted() >= 2, || daemon.lines());
     daemon.terminate();
     assert!(daemon.wait_exit(Duration::from_secs(3)).success());
