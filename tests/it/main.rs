@@ -4,11 +4,16 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod layering;
+mod mosquitto_address;
+mod mosquitto_check;
+mod mosquitto_cut;
+mod mosquitto_large;
+mod mosquitto_life;
+mod mosquitto_login;
+mod mosquitto_qos;
+mod mosquitto_restart;
+mod mosquitto_rivals;
+mod mosquitto_tls;
 mod readme;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what the scenarios are written with need not be used by each of them"
-)]
 mod support;
 mod support_itself;
