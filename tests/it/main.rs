@@ -5,11 +5,16 @@
 
 mod hanging_source;
 mod layering;
+mod mosquitto_address;
+mod mosquitto_check;
+mod mosquitto_cut;
+mod mosquitto_large;
+mod mosquitto_life;
+mod mosquitto_login;
+mod mosquitto_qos;
+mod mosquitto_restart;
+mod mosquitto_rivals;
+mod mosquitto_tls;
 mod readme;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what the scenarios are written with need not be used by each of them"
-)]
 mod support;
 mod support_itself;
