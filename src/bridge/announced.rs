@@ -45,7 +45,8 @@ impl Announced {
     /// [`ValueError`] when Home Assistant would refuse the value; the state stays what it was.
     pub(super) fn update(&mut self, value: &Value, now: Instant) -> Result<(), ValueError> {
         let payload = self.entity.state_payload(value)?;
-        let lapse = self.entity.lapse(&payload).map(|(delay, next)| (now + delay, next.as_bytes().into()));
+        let lapse = self.entity.lapse(&payload);
+        let lapse = lapse.and_then(|(delay, next)| Some((now.checked_add(delay)?, next.as_bytes().into())));
         self.state = Some(State { payload: payload.into_bytes().into(), since: now, lapse });
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::announcement::Announcement;
 use super::event::{Event, Request};
 use super::{ACKNOWLEDGE_LIMIT, Bridge, Presence};
 use crate::config;
+use crate::entity::BinarySensor;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::Sensor;
@@ -22,6 +23,7 @@ use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::Topic;
+use crate::model::Value;
 
 fn presence() -> Presence {
     let topic = |text| Topic::new(text).unwrap();
@@ -154,12 +156,16 @@ fn a_broker_that_acknowledges_nothing_is_given_up_however_busy_the_bridge_is() {
 }
 
 #[test]
-fn a_state_that_expires_after_the_end_of_the_clock_does_not_expire() {
-    let (mut bridge, now) = (bridge(), Instant::now());
-    let seconds = Duration::from_secs(u64::MAX);
-    bridge.handle(register(Sensor::new("attic", "Attic").expire_after(seconds).build().unwrap()), now);
-    bridge.handle(reading(), now);
-    assert_eq!(sent(&mut bridge, now + LIMIT), ["luigi/pi/attic"]);
+fn a_time_beyond_the_end_of_the_clock_never_comes() {
+    let beyond = Duration::from_secs(u64::MAX);
+    let expiring = Sensor::new("attic", "Attic").expire_after(beyond).build().unwrap();
+    let lapsing = BinarySensor::new("attic", "Attic").off_delay(beyond).build().unwrap();
+    for (entity, value) in [(expiring, Value::from("warm")), (lapsing, Value::from(true))] {
+        let (mut bridge, now) = (bridge(), Instant::now());
+        bridge.handle(register(entity), now);
+        bridge.handle(Event::Reading(Reading::new(ObjectId::new("attic").unwrap(), value)), now);
+        assert_eq!(sent(&mut bridge, now + LIMIT), ["luigi/pi/attic"]);
+    }
 }
 
 #[test]
