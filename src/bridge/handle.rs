@@ -213,41 +213,11 @@ impl Bridge {
 
 #[cfg(test)]
 mod tests {
-    use crossbeam_channel::bounded;
-
-    use super::super::Presence;
+    use super::super::tests::bridge;
     use super::*;
     use crate::entity::BinarySensor;
-    use crate::entity::Device;
     use crate::entity::Sensor;
-    use crate::entity::Topics;
-    use crate::model::Health;
-    use crate::model::Qos;
-    use crate::model::Topic;
     use crate::model::Value;
-
-    /// A bridge without a connection: what it would publish waits in its outbox.
-    fn bridge() -> Bridge {
-        let topic = |text| Topic::new(text).unwrap();
-        let node = ObjectId::new("pi").unwrap();
-        let (state, availability) = (topic("luigi/pi"), topic("luigi/pi/availability"));
-        let device = Device {
-            identifier: node.clone(),
-            name: "Pi".to_owned(),
-            manufacturer: String::new(),
-            model: String::new(),
-            sw_version: String::new(),
-        };
-        let presence = Presence {
-            device,
-            topics: Topics::new(topic("homeassistant"), node, state, availability).unwrap(),
-            qos: Qos::AtLeastOnce,
-            birth_topic: topic("homeassistant/status"),
-            birth_payload: "online".to_owned(),
-        };
-        let ((_, stop), (_, link)) = (bounded(0), bounded(0));
-        super::super::new(presence, Health::default(), stop, link).0
-    }
 
     /// Registers `old`, has it read `value`, registers `new` in its place and announces all again. Returns
     /// what goes to the broker after the reading, but for discovery and `online`: `topic payload retained`.

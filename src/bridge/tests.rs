@@ -44,8 +44,8 @@ fn presence() -> Presence {
     }
 }
 
-/// A bridge without a connection.
-fn bridge() -> Bridge {
+/// A bridge without a connection: what it would publish waits in its outbox.
+pub(super) fn bridge() -> Bridge {
     let ((_, stop), (_, link)) = (bounded(0), bounded(0));
     super::new(presence(), Health::default(), stop, link).0
 }
