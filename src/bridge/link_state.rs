@@ -12,15 +12,18 @@ use crate::model::Token;
 #[derive(Debug, Default)]
 pub(super) struct LinkState {
     link: Link,
+    /// The kinds of reasons for having no connection that were logged since there was one.
+    told: Vec<&'static str>,
     /// Whether the suspicion of a second client with our identifier was said, and not yet cleared.
     takeover_said: bool,
 }
 
 /// Only a link that is up has anything to publish with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Link {
-    /// No session, for the kind of reason last logged; `None` before the first attempt has ended.
-    Down(Option<&'static str>),
+    /// No session.
+    #[default]
+    Down,
     /// Connected.
     Up(Session),
     /// Asked to end; the link thread will say when it has.
@@ -35,20 +38,21 @@ impl LinkState {
 
     /// Whether there is no connection, not even one that is about to end.
     pub(super) fn is_down(&self) -> bool {
-        matches!(self.link, Link::Down(_))
+        matches!(self.link, Link::Down)
     }
 
     /// Hands `message` to the connection. Returns false, with nothing done, where there is none or it is busy.
     pub(super) fn publish(&mut self, token: Token, message: &Message) -> bool {
         match &mut self.link {
             Link::Up(session) => session.publish(token, message).is_ok(),
-            Link::Down(_) | Link::Leaving => false,
+            Link::Down | Link::Leaving => false,
         }
     }
 
     /// The connection came up.
     pub(super) fn up(&mut self, session: Session) {
         log::info!("connected to the broker");
+        self.told.clear();
         self.link = Link::Up(session);
     }
 
@@ -61,13 +65,13 @@ impl LinkState {
             Link::Leaving if matches!(down.cause, LinkError::Disconnected) => {
                 log::info!("disconnected from the broker");
             }
-            Link::Down(Some(known)) if *known == kind => {
+            Link::Down if self.told.contains(&kind) => {
                 log::debug!("still no connection to the broker: {cause}; next attempt in {pause:.1} s");
             }
-            Link::Down(_) if down.cause.needs_a_person() => {
+            Link::Down if down.cause.needs_a_person() => {
                 log::error!("no connection to the broker: {cause}; next attempt in {pause:.0} s");
             }
-            Link::Down(_) => {
+            Link::Down => {
                 log::warn!(
                     "no connection to the broker: {cause}; next attempt in {pause:.0} s, and so on until it works"
                 );
@@ -79,11 +83,15 @@ impl LinkState {
         if down.takeover && !self.takeover_said {
             log::error!(
                 "the broker ends each connection soon after it has accepted it: most likely another program \
-                 uses the same CLIENT_ID ([Client]), and each throws the other out; trying less and less often"
+                 uses the same CLIENT_ID ([Client]), and each throws the other out, or the broker restarts again \
+                 and again; trying less and less often"
             );
         }
         self.takeover_said = down.takeover;
-        self.link = Link::Down(Some(kind));
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+        }
+        self.link = Link::Down;
     }
 
     /// Ends the connection in order.
@@ -103,8 +111,20 @@ impl LinkState {
     }
 }
 
-impl Default for Link {
-    fn default() -> Link {
-        Link::Down(None)
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_reason_is_told_once_until_there_is_a_connection() {
+        let mut state = LinkState::default();
+        let causes =
+            || [LinkError::KeepAlive, LinkError::FlushTimeout, LinkError::KeepAlive, LinkError::FlushTimeout];
+        for cause in causes() {
+            state.down(&Down { cause, retry_in: Duration::ZERO, takeover: false });
+        }
+        assert_eq!(state.told, causes().map(|it| it.kind())[..2]);
     }
 }

@@ -65,7 +65,7 @@ impl InFlight {
         match event {
             Event::Outgoing(Outgoing::Publish(packet_id)) => self.published(packet_id, live),
             Event::Outgoing(Outgoing::PubRel(packet_id)) => self.released(packet_id),
-            Event::Outgoing(Outgoing::Disconnect) => Meaning::End(self.reason()),
+            Event::Outgoing(Outgoing::Disconnect | Outgoing::Unsubscribe(_)) => Meaning::End(self.reason()),
             // The bridge's window makes it impossible; rumqttc's way out of it loses messages.
             Event::Outgoing(Outgoing::AwaitAck(_)) => in_use(),
             Event::Incoming(Packet::PubAck(it)) => self.acknowledged(it.pkid, Phase::Acknowledgement),
@@ -121,7 +121,7 @@ impl InFlight {
         }
     }
 
-    /// Why a DISCONNECT was written. Without an order it was the link's own, to stop.
+    /// Why the packet that ends a connection was written. Without an order it was the link's own, to stop.
     fn reason(&self) -> LinkError {
         match self.orders.try_recv() {
             Ok(Order::End(End::Abandon)) => LinkError::Unacknowledged,

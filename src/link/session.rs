@@ -31,7 +31,7 @@ pub struct Full;
 pub(super) enum Order {
     /// A message.
     Publish(Token, Qos),
-    /// A DISCONNECT, and why.
+    /// The packet that ends the connection, and why.
     End(End),
 }
 
@@ -80,9 +80,8 @@ impl Session {
     }
 
     /// Gives the connection up because the broker acknowledges nothing: `Down` with
-    /// [`super::LinkError::Unacknowledged`] follows, and a new attempt after the usual pause. The request
-    /// that wakes the link thread is a DISCONNECT, so a broker that still listens does not send the will:
-    /// right, as we come back. Never blocks.
+    /// [`super::LinkError::Unacknowledged`] follows, and a new attempt after the usual pause. There is no
+    /// DISCONNECT, so the broker sends the will: whether we come back is not sure. Never blocks.
     pub fn abandon(&self) {
         self.end(End::Abandon);
     }
@@ -92,9 +91,13 @@ impl Session {
             return;
         }
         // Both have room kept for this. Where they are gone, so is the connection. The order comes first,
-        // so that the link thread finds it when it sees the DISCONNECT.
+        // so that the link thread finds it when it sees the packet.
         let _ = self.orders.try_send(Order::End(end));
-        let _ = self.client.try_disconnect();
+        let _ = match end {
+            End::Disconnect => self.client.try_disconnect(),
+            // It wakes the link thread and means nothing to the broker.
+            End::Abandon => self.client.try_unsubscribe(NOTHING),
+        };
     }
 }
 
@@ -118,8 +121,10 @@ impl fmt::Display for Full {
 
 impl Error for Full {}
 
+/// A filter that nobody has subscribed to.
+const NOTHING: &str = "luigi-mqtt/nothing";
 /// Messages handed over and not yet on their way. Above the bridge's window, so that it never fills.
 const CAPACITY: usize = 128;
-/// Capacity of rumqttc's request channel: the messages, our SUBSCRIBE, and a DISCONNECT each from
+/// Capacity of rumqttc's request channel: the messages, our SUBSCRIBE, and the end's packet each from
 /// the session and from the link. A message leaves it before its order is taken, so it never fills.
 pub(super) const REQUESTS: usize = CAPACITY + 3;

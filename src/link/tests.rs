@@ -322,20 +322,23 @@ fn sessions_cut_short_three_times_in_a_row_are_a_takeover() {
 }
 
 #[test]
-fn ending_a_session_sends_disconnect_after_all_else_and_says_why() {
+fn ending_a_session_closes_it_after_all_else_and_says_why() {
     type End = fn(Session);
-    let ends: [(End, &str); 3] = [
-        (|it| it.disconnect(), "disconnected"),
-        (|it| it.abandon(), "unacknowledged"),
-        (drop, "disconnected"),
+    const DISCONNECT: u8 = 0xe0;
+    const UNSUBSCRIBE: u8 = 0xa2;
+    let ends: [(End, u8, &str); 3] = [
+        (|it| it.disconnect(), DISCONNECT, "disconnected"),
+        // Without DISCONNECT the broker sends the will.
+        (|it| it.abandon(), UNSUBSCRIBE, "unacknowledged"),
+        (drop, DISCONNECT, "disconnected"),
     ];
-    for (end, kind) in ends {
+    for (end, last, kind) in ends {
         let peer = Peer::new();
         let (uplink, mut session, mut wire) = Uplink::up(&peer);
         send(&mut session, 1, Qos::AtLeastOnce);
         end(session);
         assert_eq!(wire.packet().0, 0x32);
-        assert_eq!(wire.packet(), (0xe0, vec![]));
+        assert_eq!(wire.packet().0, last);
         assert_eq!(wire.next(), None);
         let (tokens, down) = uplink.delivered_until_down();
         assert_eq!((tokens, down.cause.kind()), (vec![], kind));
