@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-/// How the process ends. The numbers are those of sysexits.h where it has one.
+/// How the process ends. The numbers are those of sysexits.h where it has one. Two more come from elsewhere: 2 for
+/// arguments that make no sense (clap), and 130 for a second signal
+/// ([`EXIT_AT_ONCE`](crate::service::signal::EXIT_AT_ONCE)).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
     /// 0: done.

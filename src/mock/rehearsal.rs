@@ -16,7 +16,7 @@ use crate::model::Topic;
 use crate::worker::Worker;
 
 /// A mock broker and the thread that shows what arrives there, line by line, with a table of the entities
-/// whenever their number has changed and it is quiet. Dropping it shows the last lines and ends both.
+/// whenever more or fewer of them have a state and it is quiet. Dropping it shows the last lines and ends both.
 #[derive(Debug)]
 pub struct Rehearsal {
     broker: Broker,
@@ -33,7 +33,7 @@ impl Rehearsal {
     pub fn start(discovery_prefix: &Topic, output: impl Write + Send + 'static) -> io::Result<Rehearsal> {
         let broker = Broker::start(Settings::default())?;
         let publishes = broker.publishes(PUBLISHES);
-        let show = Show { view: View::new(discovery_prefix.as_str()), shown: 0, output };
+        let show = Show { view: View::new(discovery_prefix.as_str()), shown: (0, 0), output };
         let worker = Worker::spawn("show", move |stop| show.run(&publishes, stop.channel()))?;
         Ok(Rehearsal { broker, _show: worker })
     }
@@ -46,15 +46,15 @@ impl Rehearsal {
 
 struct Show<W> {
     view: View,
-    /// How many entities the last table had.
-    shown: usize,
+    /// How many entities the last table showed, and how many of them with a state.
+    shown: (usize, usize),
     output: W,
 }
 
 impl<W: Write> Show<W> {
     fn run(mut self, publishes: &Receiver<Publish>, stop: &Receiver<Infallible>) {
         loop {
-            let news = self.view.rows().len() != self.shown;
+            let news = self.known() != self.shown;
             let quiet = if news { after(QUIET) } else { never() };
             select! {
                 recv(stop) -> _ => break,
@@ -68,6 +68,14 @@ impl<W: Write> Show<W> {
         publishes.try_iter().for_each(|publish| self.line(&publish));
     }
 
+    fn known(&self) -> (usize, usize) {
+        let rows = self.view.rows();
+        (
+            rows.len(),
+            rows.iter().filter(|it| !["unknown", "unavailable"].contains(&it.state.as_str())).count(),
+        )
+    }
+
     fn line(&mut self, publish: &Publish) {
         self.view.update(publish);
         // Whoever reads this may have gone (`| head`): that is no reason to stop.
@@ -75,7 +83,7 @@ impl<W: Write> Show<W> {
     }
 
     fn table(&mut self) {
-        self.shown = self.view.rows().len();
+        self.shown = self.known();
         let _ = write!(self.output, "\n{}\n", self.view.table());
         let _ = self.output.flush();
     }
@@ -121,7 +129,7 @@ mod tests {
         let config = r#"{"name":"Attic","unique_id":"a","state_topic":"s","unit_of_measurement":"°C","device":{"identifiers":["x"],"name":"Pi"}}"#;
         publisher.send(publish("homeassistant/sensor/x/a/config", config)).unwrap();
         publisher.send(publish("s", "21.5")).unwrap();
-        let show = Show { view: View::new("homeassistant"), shown: 0, output: Lines(written) };
+        let show = Show { view: View::new("homeassistant"), shown: (0, 0), output: Lines(written) };
         let worker = Worker::spawn("show", move |stop| show.run(&publishes, stop.channel())).unwrap();
         let mut text = String::new();
         while !text.contains("Attic   21.5   °C    Pi\n") {
