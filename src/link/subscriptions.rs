@@ -71,7 +71,7 @@ impl Subscriptions {
             self.kept -= 1;
             log::error!(
                 "no longer subscribed to {}: the broker sends a packet of {bytes} bytes, the limit is \
-                 {limit}; raise MAX_PACKET_SIZE in [Connection] and restart",
+                 {limit}; raise MAX_PACKET_SIZE in [Client] and restart",
                 self.filters[self.kept].filter
             );
         }
