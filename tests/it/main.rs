@@ -4,6 +4,7 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod layering;
+mod scenario_connection;
 #[allow(
     dead_code,
     unused_imports,
