@@ -4,7 +4,11 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod layering;
+mod scenario_announce;
+mod scenario_availability;
 mod scenario_connection;
+mod scenario_delivery;
+mod scenario_takeover;
 #[allow(
     dead_code,
     unused_imports,
