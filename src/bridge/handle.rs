@@ -125,12 +125,16 @@ impl Bridge {
         Message::retained(topic, payload.into_bytes(), presence.qos)
     }
 
-    /// Adds `entity` and announces it; a predecessor on another platform is removed first.
+    /// Adds `entity` and announces it. A predecessor's state that waits is forgotten with it; one that is
+    /// retained is removed where the new entity would not replace it.
     fn announce(&mut self, entity: Entity) {
-        let moved =
-            self.entities.get(entity.id()).is_some_and(|it| it.entity.platform() != entity.platform());
-        if moved {
-            self.unregister(entity.id());
+        if let Some(before) = self.entities.get(entity.id()) {
+            let moved = before.entity.platform() != entity.platform();
+            let left_behind = before.entity.retained() && !entity.retained();
+            self.outbox.withdraw(Lane::State, before.topic());
+            if moved || left_behind {
+                self.unregister(entity.id());
+            }
         }
         if self.link.is_up() {
             let message = self.discovery(&entity);
