@@ -8,6 +8,7 @@ mod scenario_announce;
 mod scenario_availability;
 mod scenario_connection;
 mod scenario_delivery;
+mod scenario_discovery;
 mod scenario_takeover;
 #[allow(
     dead_code,
