@@ -6,9 +6,11 @@
 mod layering;
 mod scenario_announce;
 mod scenario_availability;
+mod scenario_cli;
 mod scenario_connection;
 mod scenario_delivery;
 mod scenario_discovery;
+mod scenario_lifecycle;
 mod scenario_takeover;
 #[allow(
     dead_code,

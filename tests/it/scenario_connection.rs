@@ -1,5 +1,7 @@
 //! The connection comes about whatever the broker does first, and comes back whatever ends it.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use luigi_mqtt::mock::Broker;
@@ -157,6 +159,21 @@ fn wrong_credentials_are_one_clear_line_and_no_hammering() {
         assert_eq!(broker.connect_count(), 1);
         assert_eq!(count(&daemon, "WARN"), 0, "{:#?}", daemon.lines());
     }
+}
+
+#[test]
+fn a_web_server_on_the_port_of_the_broker_is_no_broker() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let daemon = Daemon::start(&config(listener.local_addr().unwrap().port(), ""));
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+    let page =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<h1>What?</h1>\n";
+    stream.write_all(page.as_bytes()).unwrap();
+    drop(stream);
+    let line = daemon.wait_for_line("[WARN] no connection to the broker");
+    assert!(line.contains("the broker does not keep to MQTT 3.1.1: the login was answered with"), "{line}");
 }
 
 #[test]
