@@ -21,7 +21,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Announces `entity` to Home Assistant; one with the same id is replaced, and its state forgotten.
+    /// Announces `entity` to Home Assistant. One with the same id is replaced; its state stays where it means
+    /// the same (so that a name or an icon can change), else it is unknown until the next reading.
     /// Blocks only while the bridge is busy with earlier requests: microseconds. Without effect once the
     /// bridge has stopped.
     ///

@@ -42,10 +42,14 @@ impl Bridge {
         self.outbox.send(now, states_open, |token, message| link.publish(token, message));
     }
 
-    /// Adds `entity` without announcing it.
-    pub(super) fn insert(&mut self, entity: Entity) {
-        let topic = self.presence.topics.state(entity.id());
-        self.entities.insert(entity.id().clone(), Announced::new(entity, topic));
+    /// Adds `entity` without announcing it, with the state of `predecessor` where that means the same.
+    pub(super) fn insert(&mut self, entity: Entity, predecessor: Option<Announced>) {
+        let (id, topic) = (entity.id().clone(), self.presence.topics.state(entity.id()));
+        let mut announced = Announced::new(entity, topic);
+        if let Some(it) = predecessor.filter(|it| it.entity.shares_states_with(&announced.entity)) {
+            announced.inherit(it);
+        }
+        self.entities.insert(id, announced);
     }
 
     /// Puts the retained availability message into the outbox.
@@ -125,16 +129,17 @@ impl Bridge {
         Message::retained(topic, payload.into_bytes(), presence.qos)
     }
 
-    /// Adds `entity` and announces it. A predecessor's state that waits is forgotten with it; one that is
-    /// retained is removed where the new entity would not replace it.
+    /// Adds `entity` and announces it. A predecessor on another platform is removed first; one whose states
+    /// meant something else becomes unknown first, for 21 °C is not 21 K, not even when it is retained.
     fn announce(&mut self, entity: Entity) {
-        if let Some(before) = self.entities.get(entity.id()) {
-            let moved = before.entity.platform() != entity.platform();
-            let left_behind = before.entity.retained() && !entity.retained();
-            self.outbox.withdraw(Lane::State, before.topic());
-            if moved || left_behind {
-                self.unregister(entity.id());
+        let predecessor = self.entities.remove(entity.id());
+        match &predecessor {
+            Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it),
+            Some(it) if !it.entity.shares_states_with(&entity) => {
+                self.outbox.withdraw(Lane::State, it.topic());
+                self.outbox.put(Lane::Announcement, it.unknown(self.presence.qos), None);
             }
+            _ => {}
         }
         if self.link.is_up() {
             let message = self.discovery(&entity);
@@ -143,14 +148,19 @@ impl Bridge {
                 self.announcement = Announcement::Discovering;
             }
         }
-        self.insert(entity);
+        self.insert(entity, predecessor);
     }
 
-    /// Removes an entity: an empty retained payload deletes its discovery, and another its retained state.
     fn unregister(&mut self, id: &ObjectId) {
-        let Some(it) = self.entities.remove(id) else { return };
+        if let Some(it) = self.entities.remove(id) {
+            self.withdraw(&it);
+        }
+    }
+
+    /// Removes `it` from Home Assistant: an empty retained payload deletes its discovery, and another its retained state.
+    fn withdraw(&mut self, it: &Announced) {
         let qos = self.presence.qos;
-        let config = self.presence.topics.config(it.entity.platform(), id);
+        let config = self.presence.topics.config(it.entity.platform(), it.entity.id());
         self.outbox.withdraw(Lane::State, it.topic());
         self.outbox.put(Lane::Announcement, Message::retained(config, *b"", qos), None);
         if it.entity.retained() {
@@ -186,9 +196,97 @@ impl Bridge {
 
     /// Brings the figures that others read up to date.
     fn report(&mut self) {
-        self.health.set_waiting(self.outbox.len() as u64);
+        self.health.set_waiting(self.outbox.waiting() as u64);
         let dropped = self.readings.dropped();
         self.health.add_dropped(dropped - self.drops_seen);
         self.drops_seen = dropped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+
+    use super::super::Presence;
+    use super::*;
+    use crate::entity::BinarySensor;
+    use crate::entity::Device;
+    use crate::entity::Sensor;
+    use crate::entity::Topics;
+    use crate::model::Health;
+    use crate::model::Qos;
+    use crate::model::Topic;
+    use crate::model::Value;
+
+    /// A bridge without a connection: what it would publish waits in its outbox.
+    fn bridge() -> Bridge {
+        let topic = |text| Topic::new(text).unwrap();
+        let node = ObjectId::new("pi").unwrap();
+        let (state, availability) = (topic("luigi/pi"), topic("luigi/pi/availability"));
+        let device = Device {
+            identifier: node.clone(),
+            name: "Pi".to_owned(),
+            manufacturer: String::new(),
+            model: String::new(),
+            sw_version: String::new(),
+        };
+        let presence = Presence {
+            device,
+            topics: Topics::new(topic("homeassistant"), node, state, availability).unwrap(),
+            qos: Qos::AtLeastOnce,
+            birth_topic: topic("homeassistant/status"),
+            birth_payload: "online".to_owned(),
+        };
+        let ((_, stop), (_, link)) = (bounded(0), bounded(0));
+        super::super::new(presence, Health::default(), stop, link).0
+    }
+
+    /// Registers `old`, has it read `value`, registers `new` in its place and announces all again. Returns
+    /// what goes to the broker after the reading, but for discovery and `online`: `topic payload retained`.
+    #[track_caller]
+    fn re_registered(old: Entity, value: Value, new: Entity) -> Vec<String> {
+        let (mut bridge, now) = (bridge(), Instant::now());
+        let reading = Reading::new(old.id().clone(), value);
+        bridge.handle(Event::Request(Request::Register(Box::new(old))), now);
+        bridge.handle(Event::Reading(reading), now);
+        bridge.outbox.send(now, true, |_, _| true);
+        bridge.handle(Event::Request(Request::Register(Box::new(new))), now);
+        bridge.announce_all(now);
+        let mut sent = Vec::new();
+        bridge.outbox.send(now, true, |_, message| {
+            let retained = if message.retain { " retained" } else { "" };
+            sent.push(format!("{} {}{retained}", message.topic, String::from_utf8_lossy(&message.payload)));
+            true
+        });
+        sent.retain(|it| !it.contains('{') && !it.contains("availability"));
+        sent
+    }
+
+    fn attic() -> Sensor {
+        Sensor::new("attic", "Attic").device_class("temperature").unit("°C")
+    }
+
+    #[test]
+    fn a_new_name_leaves_the_state_as_it_is() {
+        let new = Sensor::new("attic", "Loft").device_class("temperature").unit("°C").icon("mdi:fire");
+        let sent = re_registered(attic().build().unwrap(), 21.5.into(), new.build().unwrap());
+        assert_eq!(sent, ["luigi/pi/attic 21.5 retained"]);
+    }
+
+    #[test]
+    fn a_state_that_meant_something_else_becomes_unknown_and_is_not_told_again() {
+        let kelvin = attic().unit("K").build().unwrap();
+        let expiring = attic().expire_after(std::time::Duration::from_secs(60)).build().unwrap();
+        for new in [kelvin, expiring] {
+            let sent = re_registered(attic().build().unwrap(), 21.5.into(), new);
+            assert_eq!(sent, ["luigi/pi/attic None retained"]);
+        }
+    }
+
+    #[test]
+    fn another_platform_removes_the_entity_with_its_state() {
+        let new = BinarySensor::new("attic", "Attic").build().unwrap();
+        let sent = re_registered(attic().build().unwrap(), 21.5.into(), new);
+        assert_eq!(sent, ["homeassistant/sensor/pi/attic/config  retained", "luigi/pi/attic  retained"]);
     }
 }

@@ -124,7 +124,7 @@ impl Bridge {
     /// [`EntityError`], when it does not go with this device.
     pub fn register(&mut self, entity: Entity) -> Result<(), EntityError> {
         self.presence.check(&entity)?;
-        self.insert(entity);
+        self.insert(entity, None);
         Ok(())
     }
 

@@ -49,8 +49,9 @@ impl BinarySensor {
         self
     }
 
-    /// How long after it was last on Home Assistant shows it as off by itself: whole seconds. For
-    /// sensors that never say off.
+    /// How long after it was last on Home Assistant shows it as off by itself: whole seconds, at least one.
+    /// For sensors that never say off. That it was on is not retained, and told again only for so long:
+    /// a Home Assistant that restarts later would take it for news.
     pub fn off_delay(mut self, delay: Duration) -> BinarySensor {
         self.off_delay = Some(delay);
         self
@@ -109,7 +110,7 @@ impl BinarySensor {
         let mut problems = draft.problems(Platform::BinarySensor);
         let class = check::binary_sensor_class(draft.device_class.as_deref(), &mut problems);
         check::on_off(&payload_on, &payload_off, &mut problems);
-        check::off_delay(off_delay, &mut problems);
+        check::seconds("off_delay", off_delay, &mut problems);
         let kind = Kind::BinarySensor { class, payload_on, payload_off, off_delay };
         draft.into_entity(kind, Platform::BinarySensor, problems)
     }
@@ -164,9 +165,9 @@ mod tests {
     #[test]
     fn an_off_delay_is_in_whole_seconds() {
         assert!(hall().off_delay(Duration::from_secs(1)).build().is_ok());
-        refuses(
-            hall().off_delay(Duration::from_millis(1500)),
-            "off_delay: expected whole seconds, found 1.5s",
-        );
+        for delay in [Duration::from_millis(1500), Duration::ZERO] {
+            let problem = format!("off_delay: expected whole seconds, at least 1, found {delay:?}");
+            refuses(hall().off_delay(delay), &problem);
+        }
     }
 }

@@ -99,15 +99,10 @@ pub(super) fn entity_category(found: Option<&str>, problems: &mut Problems) {
     }
 }
 
-pub(super) fn expire_after(found: Option<Duration>, problems: &mut Problems) {
+/// Whether `found`, of the key `field`, is a time that Home Assistant keeps to.
+pub(super) fn seconds(field: &'static str, found: Option<Duration>, problems: &mut Problems) {
     if let Some(period) = found.filter(|period| !is_whole(*period) || period.is_zero()) {
-        problems.add("expire_after", "whole seconds, at least 1", format!("{period:?}"));
-    }
-}
-
-pub(super) fn off_delay(found: Option<Duration>, problems: &mut Problems) {
-    if let Some(delay) = found.filter(|delay| !is_whole(*delay)) {
-        problems.add("off_delay", "whole seconds", format!("{delay:?}"));
+        problems.add(field, "whole seconds, at least 1", format!("{period:?}"));
     }
 }
 

@@ -44,7 +44,7 @@ impl Draft {
         check::name(&self.name, &mut problems);
         check::icon(self.icon.as_deref(), &mut problems);
         check::entity_category(self.entity_category.as_deref(), &mut problems);
-        check::expire_after(self.expire_after, &mut problems);
+        check::seconds("expire_after", self.expire_after, &mut problems);
         check::default_entity_id(self.default_entity_id.as_deref(), platform, &mut problems);
         problems
     }

@@ -55,6 +55,9 @@ pub enum Platform {
 }
 
 impl Entity {
+    /// The payload that says that its state is not known.
+    pub const UNKNOWN: &str = state::UNKNOWN;
+
     /// What identifies it on its device.
     pub fn id(&self) -> &ObjectId {
         &self.id
@@ -94,8 +97,26 @@ impl Entity {
         self.expire_after
     }
 
+    /// What Home Assistant shows by itself after its state was `payload`, and how much later: off, when a
+    /// binary sensor with an off delay was on.
+    pub fn lapse(&self, payload: &str) -> Option<(Duration, &str)> {
+        match &self.kind {
+            Kind::BinarySensor { payload_on, payload_off, off_delay: Some(delay), .. }
+                if payload == payload_on =>
+            {
+                Some((*delay, payload_off))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a state means the same to `other`: same platform, class, unit, payloads, and as long a life.
+    pub fn shares_states_with(&self, other: &Entity) -> bool {
+        self.kind == other.kind && self.expire_after == other.expire_after
+    }
+
     /// Whether its states are retained: unless they expire, for a retained state would look fresh
-    /// again to a Home Assistant that restarts.
+    /// again to a Home Assistant that restarts. One that [lapses](Entity::lapse) never is.
     pub fn retained(&self) -> bool {
         self.expire_after.is_none()
     }

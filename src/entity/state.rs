@@ -131,8 +131,11 @@ fn plain(number: f64) -> Option<String> {
     if !number.is_finite() {
         return None;
     }
-    // 0 for 0.5 and above, 1 for 0.05, 2 for 0.005; what is too small to matter becomes 0.
-    let zeros = if number == 0.0 { 0.0 } else { (-number.abs().log10()).floor().clamp(0.0, 20.0) };
+    // 0 for 0.1 and above, 1 for 0.01, 2 for 0.001; what is too small to matter becomes 0. (By its text, not by
+    // `log10`: that one function would map the C library's mathematics, 0.5 MB of it, into the process.)
+    let scientific = format!("{number:e}");
+    let exponent: i32 = scientific.split_once('e').and_then(|(_, it)| it.parse().ok())?;
+    let zeros = (-exponent - 1).clamp(0, 20);
     let rounded: f64 = format!("{number:.*}", 6 + zeros as usize).parse().ok()?;
     // Adding 0 makes 0 of -0.
     Some((rounded + 0.0).to_string())

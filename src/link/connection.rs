@@ -43,7 +43,7 @@ impl Connection {
         match inner.recv_timeout(limit) {
             Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => Ok(Connection { client, inner, max_packet_bytes }),
             Ok(Ok(_)) => Err(LinkError::Protocol("it sent a packet before CONNACK".to_owned())),
-            Ok(Err(error)) => Err(cause::of_attempt(error, target, limit, max_packet_bytes)),
+            Ok(Err(error)) => Err(cause::of_attempt(error, options, target, limit)),
             Err(_) => Err(LinkError::Silent { address: target.shown.clone(), limit }),
         }
     }

@@ -128,6 +128,9 @@ pub enum TlsProblem {
     },
     /// The broker asks for a certificate of ours, or refuses the one it got.
     ClientCertificate,
+    /// The broker closed the connection between the handshake and its answer to our login. Without a certificate
+    /// that it wants, the end often comes before its words.
+    ClosedAfterHandshake,
     /// What answers on that port does not speak TLS.
     NotTls,
     /// Anything else, as OpenSSL says it.
@@ -255,7 +258,7 @@ impl TlsProblem {
             TlsProblem::NotYetValid => "tls: not yet valid",
             TlsProblem::UnknownAuthority => "tls: unknown authority",
             TlsProblem::NameMismatch { .. } => "tls: name",
-            TlsProblem::ClientCertificate => "tls: client certificate",
+            TlsProblem::ClientCertificate | TlsProblem::ClosedAfterHandshake => "tls: client certificate",
             TlsProblem::NotTls => "tls: not spoken",
             TlsProblem::Other(_) => "tls",
         }
@@ -294,6 +297,10 @@ impl fmt::Display for TlsProblem {
             ),
             TlsProblem::ClientCertificate => f.write_str(
                 "the broker wants a client certificate it trusts: set TLS_CERT and TLS_KEY in [Broker]",
+            ),
+            TlsProblem::ClosedAfterHandshake => f.write_str(
+                "the broker closed the connection after the handshake: if it wants a client certificate, \
+                 set TLS_CERT and TLS_KEY in [Broker]",
             ),
             TlsProblem::NotTls => {
                 f.write_str("no TLS is spoken on that port: check PORT and TLS_ENABLED in [Broker]")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use crate::config::Credentials;
 use crate::model::Incoming;
 use crate::model::Qos;
 use crate::model::Secret;
@@ -74,10 +75,8 @@ fn send(session: &mut Session, token: u64, qos: Qos) {
 fn the_login_carries_user_password_and_will_and_asks_for_a_clean_session() {
     let peer = Peer::new();
     let mut options = options(peer.port());
-    options.credentials = Some(crate::config::Credentials {
-        username: "luigi".to_owned(),
-        password: Some(Secret::new("secret")),
-    });
+    options.credentials =
+        Some(Credentials { username: "luigi".to_owned(), password: Some(Secret::new("secret")) });
     let _uplink = Uplink::start(options);
     let (first, body) = peer.accept().packet();
     assert_eq!(first, 0x10);
@@ -299,6 +298,15 @@ fn an_unanswered_ping_ends_the_connection() {
     let _session = uplink.session();
     assert_eq!(wire.packet(), (0xc0, vec![]));
     assert_eq!(uplink.down().cause.kind(), "keep alive");
+}
+
+#[test]
+fn an_end_in_the_middle_of_a_packet_is_an_end() {
+    let peer = Peer::new();
+    let (uplink, _session, mut wire) = Uplink::up(&peer);
+    wire.send(&publish("a/b", b"on", None, false)[..5]);
+    drop(wire);
+    assert_eq!(uplink.down().cause.kind(), "closed by broker");
 }
 
 #[test]

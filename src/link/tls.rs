@@ -133,6 +133,7 @@ mod tests {
                 let Ok(mut stream) = acceptor.accept(peer.accept().0) else { return };
                 if stream.read(&mut [0; 1024]).is_ok_and(|it| it > 0) {
                     stream.write_all(&CONNACK).unwrap();
+                    let _ = stream.get_ref().shutdown(std::net::Shutdown::Both);
                 }
             });
             let (mut kinds, mut session) = (Vec::new(), None);

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::view::MAX_STATE_CHARS;
 use crate::model::ObjectId;
 use crate::model::Topic;
 
@@ -225,6 +224,9 @@ fn topic(config: &Map<String, Value>, long: &str, short: &str) -> Result<Option<
 const CLASSES_OF_TEXT: &[&str] = &["date", "enum", "timestamp", "uptime"];
 /// More digits than a double has.
 const MAX_DIGITS: usize = 20;
+
+/// Home Assistant's longest state.
+pub(super) const MAX_STATE_CHARS: usize = 255;
 
 #[cfg(test)]
 mod tests {

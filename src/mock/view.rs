@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Publish;
 use super::announced::Announced;
+use super::announced::MAX_STATE_CHARS;
 use super::announced::Rule;
 use super::record::visible;
 
@@ -178,8 +179,6 @@ fn cell(text: String) -> String {
 
 /// Longer texts would push the table off the screen.
 const MAX_CELL_CHARS: usize = 60;
-/// Home Assistant's longest state.
-pub(super) const MAX_STATE_CHARS: usize = 255;
 /// Of each kind: a mock that runs for weeks keeps its size.
 const MAX_TOPICS: usize = 1_000;
 

@@ -24,7 +24,7 @@ impl Health {
         self.0.delivered.load(Relaxed)
     }
 
-    /// Messages accepted and not yet delivered.
+    /// Messages accepted and not yet handed to a connection: those of a moment, or the backlog of an outage.
     pub fn waiting(&self) -> u64 {
         self.0.waiting.load(Relaxed)
     }

@@ -84,9 +84,14 @@ impl Outbox {
         replaced
     }
 
+    /// How many messages wait to be handed to a connection.
+    pub fn waiting(&self) -> usize {
+        self.announcements.len() + self.states.len()
+    }
+
     /// How many messages wait or are in flight.
     pub fn len(&self) -> usize {
-        self.announcements.len() + self.states.len() + self.window.len()
+        self.waiting() + self.window.len()
     }
 
     /// Whether everything was delivered.

@@ -1,7 +1,10 @@
 //! The machine itself as a source: which of its readings there are.
 
+use std::time::Duration;
+
 use crate::config::Host;
 use crate::config::HostSensor;
+use crate::model::Chain;
 use crate::model::Health;
 
 use super::address::IpAddress;
@@ -13,7 +16,7 @@ use super::memory::MemoryUse;
 use super::thermal::CpuTemperature;
 use super::throttling::Throttling;
 use super::wireless::WifiSignal;
-use super::{Polled, Source, chain};
+use super::{Polled, Source};
 
 /// The sources for those readings of the machine that `host` asks for and that the machine has, in the
 /// order of `host`; `health` is where the bridge's own figures come from.
@@ -30,7 +33,8 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
             return None;
         };
         let (interval, dead_band) = (sampling.interval, sampling.dead_band);
-        Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat })
+        let delay = if sampling.sensor == HostSensor::Bridge { FIGURES_DELAY } else { Duration::ZERO };
+        Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat, delay })
     });
     polled.collect()
 }
@@ -56,18 +60,21 @@ fn tried(mut source: impl Source + 'static) -> Option<Box<dyn Source>> {
     match source.sample(&mut Vec::new()) {
         Ok(()) => Some(Box::new(source)),
         Err(error) => {
-            log::debug!("left out: {}", chain(&error));
+            log::debug!("left out: {}", Chain(&error));
             None
         }
     }
 }
+
+/// The bridge's figures are first told when it has had time to connect and announce: what waits before that
+/// is no backlog, and would be shown until the next sample.
+const FIGURES_DELAY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
     use std::path::{Path, PathBuf};
-    use std::time::Duration;
 
     use crate::config::HostSampling;
     use crate::model::Value;

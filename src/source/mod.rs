@@ -53,6 +53,8 @@ pub struct Polled {
     pub dead_band: f64,
     /// What has not changed is told again after this long.
     pub heartbeat: Duration,
+    /// How long after the start the first sample is taken.
+    pub delay: Duration,
 }
 
 /// Why a source has no values this time. Its entities become unknown; the next poll tries again.
@@ -112,30 +114,5 @@ impl Error for SourceError {
             SourceError::Read { cause, .. } | SourceError::FileSystem { cause, .. } => Some(cause),
             SourceError::Malformed { .. } | SourceError::NoSize { .. } => None,
         }
-    }
-}
-
-/// `error` and its causes, for a line of the log.
-fn chain(error: &SourceError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_line_names_the_cause_of_an_error_once() {
-        let cause = io::Error::from(io::ErrorKind::PermissionDenied);
-        let error = SourceError::Read { path: PathBuf::from("/sys/x"), cause };
-        assert_eq!(error.to_string(), "cannot read /sys/x");
-        assert_eq!(chain(&error), "cannot read /sys/x: permission denied");
     }
 }

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::filter::Filter;
 use super::schedule::Schedule;
-use super::{Polled, SourceError, chain};
+use super::{Polled, SourceError};
 use crate::entity::Entity;
+use crate::model::Chain;
 use crate::model::Reading;
 use crate::model::Value;
 use crate::worker::Outlet;
@@ -33,7 +34,7 @@ impl Poller {
     /// The system's own, when it has no thread to give.
     pub fn start(sources: Vec<Polled>, outlet: Outlet<Reading>) -> io::Result<Worker> {
         Worker::spawn("poll", move |stop| {
-            let schedule = Schedule::new(Instant::now(), sources.iter().map(|polled| polled.interval));
+            let schedule = Schedule::new(Instant::now(), sources.iter().map(|it| (it.interval, it.delay)));
             let polls = sources.into_iter().map(Poll::new).collect();
             Poller { schedule, polls, outlet }.run(&stop);
         })
@@ -91,9 +92,9 @@ impl Poll {
     /// The one place where a source begins or ceases to fail, hence the one that logs it.
     fn note(&mut self, outcome: Result<(), SourceError>) {
         match (outcome, self.failing) {
-            (Err(error), false) => log::warn!("{}: no value: {}", self.ids(), chain(&error)),
+            (Err(error), false) => log::warn!("{}: no value: {}", self.ids(), Chain(&error)),
             (Err(error), true) => {
-                log::debug!("{}: still no value: {}", self.ids(), chain(&error));
+                log::debug!("{}: still no value: {}", self.ids(), Chain(&error));
                 return;
             }
             (Ok(()), true) => log::info!("{}: has values again", self.ids()),
@@ -152,6 +153,7 @@ mod tests {
             interval: Duration::from_secs(3600),
             dead_band: 0.5,
             heartbeat: Duration::from_secs(60),
+            delay: Duration::ZERO,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The times at which sources are due: all at the start, then each at whole multiples of its interval
+/// The times at which sources are due: each after its delay, then at whole multiples of its interval
 /// after it. So sources whose intervals share multiples are due together, in one waking of the processor, and
 /// late samples add up to no drift. Reads no clock.
 #[derive(Debug)]
@@ -19,11 +19,14 @@ struct Slot {
 }
 
 impl Schedule {
-    /// Sources with these `intervals`, each brought within [`SHORTEST`] and [`LONGEST`], all due at `start`.
-    pub(super) fn new(start: Instant, intervals: impl IntoIterator<Item = Duration>) -> Schedule {
-        let slots =
-            intervals.into_iter().map(|it| Slot { interval: it.clamp(SHORTEST, LONGEST), due: start });
-        Schedule { start, slots: slots.collect() }
+    /// Sources with these intervals, each brought within [`SHORTEST`] and [`LONGEST`], and first due this long
+    /// after `start`.
+    pub(super) fn new(start: Instant, sources: impl IntoIterator<Item = (Duration, Duration)>) -> Schedule {
+        let slot = |(interval, delay): (Duration, _)| {
+            let interval = interval.clamp(SHORTEST, LONGEST);
+            Slot { interval, due: start + delay }
+        };
+        Schedule { start, slots: sources.into_iter().map(slot).collect() }
     }
 
     /// When the next source is due; `None` when there are no sources.
@@ -67,7 +70,8 @@ mod tests {
     #[track_caller]
     fn check(intervals_ms: &[u64], expected: &[(u64, &[usize], u64)]) {
         let start = Instant::now();
-        let mut schedule = Schedule::new(start, intervals_ms.iter().copied().map(Duration::from_millis));
+        let sources = intervals_ms.iter().map(|it| (Duration::from_millis(*it), Duration::ZERO));
+        let mut schedule = Schedule::new(start, sources);
         for (now_ms, sources, next_ms) in expected {
             assert_eq!(taken(&mut schedule, start, *now_ms), *sources, "at {now_ms} ms");
             assert_eq!(schedule.next(), Some(start + Duration::from_millis(*next_ms)), "after {now_ms} ms");
@@ -111,6 +115,16 @@ mod tests {
     #[test]
     fn before_its_time_nothing_is_due() {
         check(&[1_000], &[(0, &[0], 1_000), (500, &[], 1_000), (749, &[], 1_000), (750, &[0], 2_000)]);
+    }
+
+    #[test]
+    fn a_delayed_source_falls_in_with_the_others() {
+        let start = Instant::now();
+        let seconds = Duration::from_secs;
+        let mut schedule = Schedule::new(start, [(seconds(60), seconds(0)), (seconds(60), seconds(5))]);
+        assert_eq!(taken(&mut schedule, start, 0), [0]);
+        assert_eq!(taken(&mut schedule, start, 5_000), [1]);
+        assert_eq!(taken(&mut schedule, start, 60_000), [0, 1]);
     }
 
     #[test]

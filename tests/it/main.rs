@@ -4,6 +4,17 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod layering;
+mod mosquitto_address;
+mod mosquitto_check;
+mod mosquitto_cut;
+mod mosquitto_large;
+mod mosquitto_life;
+mod mosquitto_login;
+mod mosquitto_qos;
+mod mosquitto_restart;
+mod mosquitto_rivals;
+mod mosquitto_tls;
+mod readme;
 mod scenario_announce;
 mod scenario_availability;
 mod scenario_cli;
@@ -12,10 +23,5 @@ mod scenario_delivery;
 mod scenario_discovery;
 mod scenario_lifecycle;
 mod scenario_takeover;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what the scenarios are written with need not be used by each of them"
-)]
 mod support;
 mod support_itself;

@@ -20,7 +20,7 @@ use crate::support::wait_for_retained;
 fn start() -> (Broker, Witness, Daemon) {
     let broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
-    let daemon = Daemon::start(&config(broker.address().port(), ""));
+    let daemon = Daemon::start(&config(broker.address().port(), &[]));
     (broker, witness, daemon)
 }
 
@@ -57,7 +57,7 @@ fn packet(stream: &mut TcpStream) -> (u8, Vec<u8>) {
 #[test]
 fn the_subscription_comes_first_so_that_no_birth_is_missed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let _daemon = Daemon::start(&config(listener.local_addr().unwrap().port(), ""));
+    let _daemon = Daemon::start(&config(listener.local_addr().unwrap().port(), &[]));
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     assert_eq!(packet(&mut stream).0 >> 4, 1, "CONNECT");
@@ -79,7 +79,7 @@ fn discovery_comes_before_online_and_states_after_home_assistant_had_time_to_sub
     }
     let lines: Vec<&str> = arrived.iter().map(|(line, _)| line.as_str()).collect();
     for (line, id) in lines.iter().zip(["load_15m", "load_1m", "load_5m"]) {
-        assert!(line.starts_with(&format!("homeassistant/sensor/pi/{id}/config = {{")), "{lines:#?}");
+        assert!(line.starts_with(&format!("homeassistant/sensor/luigi-pi/{id}/config = {{")), "{lines:#?}");
     }
     assert_eq!(lines[3], "luigi/pi/availability = online");
     let mut states = lines[4..].to_vec();
@@ -128,7 +128,7 @@ fn a_birth_message_that_was_kept_is_no_news() {
     let broker = Broker::start(Settings::default()).unwrap();
     say(&broker, "online", true);
     let witness = Witness::of(&broker);
-    let daemon = Daemon::start(&config(broker.address().port(), ""));
+    let daemon = Daemon::start(&config(broker.address().port(), &[]));
     daemon.wait_for_line("[INFO] announced 3 entities");
     check_goes_on(&daemon, &witness);
     assert!(
@@ -158,7 +158,7 @@ fn what_else_is_said_on_the_birth_topic_is_no_birth() {
 fn another_birth_topic_and_payload_can_be_configured() {
     let broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
-    let more = "[Discovery]\nBIRTH_TOPIC=house/status\nBIRTH_PAYLOAD=awake\n";
+    let more = &[("Discovery", "BIRTH_TOPIC", "house/status"), ("Discovery", "BIRTH_PAYLOAD", "awake")];
     let daemon = Daemon::start(&config(broker.address().port(), more));
     daemon.wait_for_line("[INFO] announced 3 entities");
     broker.publish(&Topic::new("house/status").unwrap(), "awake", false);
@@ -179,7 +179,10 @@ fn a_broker_that_forgot_everything_is_told_everything() {
     wait_for_retained(&broker, "luigi/pi/load_5m", Some("0.03"));
     wait_for_retained(&broker, "luigi/pi/load_15m", Some("0.01"));
     wait_for_retained(&broker, "luigi/pi/availability", Some("online"));
-    assert!(broker.subscriptions().iter().any(|it| it.client == "pi"), "and it listens for births again");
+    assert!(
+        broker.subscriptions().iter().any(|it| it.client == "luigi-pi"),
+        "and it listens for births again"
+    );
 
     // Who comes to the broker only now sees the device as it is.
     let mut view = View::new("homeassistant");

@@ -10,6 +10,7 @@ use luigi_mqtt::model::Message;
 use luigi_mqtt::model::Qos;
 use luigi_mqtt::model::Topic;
 
+use crate::support::AVAILABILITY;
 use crate::support::Daemon;
 use crate::support::LIMIT;
 use crate::support::SilentPeer;
@@ -20,7 +21,7 @@ use crate::support::payload;
 use crate::support::wait_for_retained;
 use crate::support::wait_until;
 
-fn start(more: &str) -> (Broker, Witness, Daemon) {
+fn start(more: &[(&str, &str, &str)]) -> (Broker, Witness, Daemon) {
     let broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
     let daemon = Daemon::start(&config(broker.address().port(), more));
@@ -29,8 +30,8 @@ fn start(more: &str) -> (Broker, Witness, Daemon) {
 
 #[test]
 fn will_and_availability_are_retained_on_one_topic_with_one_quality_of_service() {
-    for (level, qos) in [(0, Qos::AtMostOnce), (1, Qos::AtLeastOnce), (2, Qos::ExactlyOnce)] {
-        let (broker, witness, mut daemon) = start(&format!("[Client]\nQOS={level}\n"));
+    for (level, qos) in [("0", Qos::AtMostOnce), ("1", Qos::AtLeastOnce), ("2", Qos::ExactlyOnce)] {
+        let (broker, witness, mut daemon) = start(&[("Client", "QOS", level)]);
         witness.wait_for_line(AVAILABILITY, "online");
         let topic = Topic::new(AVAILABILITY).unwrap();
         assert_eq!(broker.connects()[0].will, Some(Message::retained(topic, *b"offline", qos)));
@@ -46,7 +47,7 @@ fn will_and_availability_are_retained_on_one_topic_with_one_quality_of_service()
 
 #[test]
 fn each_connection_says_online_after_the_will_of_the_one_before() {
-    let (broker, witness, _daemon) = start("");
+    let (broker, witness, _daemon) = start(&[]);
     for connection in 1..=3 {
         witness.wait_for_lines(AVAILABILITY, "online", connection);
         if connection < 3 {
@@ -58,7 +59,7 @@ fn each_connection_says_online_after_the_will_of_the_one_before() {
 
 #[test]
 fn the_last_thing_a_stopping_daemon_says_is_offline_and_the_broker_has_it() {
-    let (broker, witness, mut daemon) = start("");
+    let (broker, witness, mut daemon) = start(&[]);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     daemon.terminate();
     assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
@@ -71,7 +72,7 @@ fn the_last_thing_a_stopping_daemon_says_is_offline_and_the_broker_has_it() {
 
 #[test]
 fn a_stopping_daemon_waits_for_the_acknowledgement_of_offline_but_not_for_ever() {
-    let (broker, witness, mut daemon) = start("");
+    let (broker, witness, mut daemon) = start(&[]);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     broker.set_faults(Faults { withhold_acks: Some(1), ..Faults::default() });
     let stopped = Instant::now();
@@ -83,7 +84,7 @@ fn a_stopping_daemon_waits_for_the_acknowledgement_of_offline_but_not_for_ever()
 
 #[test]
 fn a_killed_daemon_is_offline_by_its_will() {
-    let (broker, witness, mut daemon) = start("");
+    let (broker, witness, mut daemon) = start(&[]);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     daemon.kill();
     wait_for_retained(&broker, AVAILABILITY, Some("offline"));
@@ -92,7 +93,7 @@ fn a_killed_daemon_is_offline_by_its_will() {
 
 #[test]
 fn a_daemon_without_its_broker_stops_at_once() {
-    let mut daemon = Daemon::start(&config(free_port(), ""));
+    let mut daemon = Daemon::start(&config(free_port(), &[]));
     daemon.wait_for_line("next attempt in");
     daemon.terminate();
     assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
@@ -100,7 +101,7 @@ fn a_daemon_without_its_broker_stops_at_once() {
 
 #[test]
 fn a_daemon_that_lost_its_broker_stops_at_once() {
-    let (mut broker, witness, mut daemon) = start("");
+    let (mut broker, witness, mut daemon) = start(&[]);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     broker.stop();
     daemon.wait_for_line("[WARN] lost the connection to the broker: the broker closed the connection");
@@ -111,12 +112,11 @@ fn a_daemon_that_lost_its_broker_stops_at_once() {
 #[test]
 fn a_daemon_that_waits_for_a_silent_peer_stops_at_once() {
     let peer = SilentPeer::start();
-    let mut daemon = Daemon::start(&config(peer.port(), ""));
+    let mut daemon = Daemon::start(&config(peer.port(), &[]));
     wait_until("a connection", LIMIT, || peer.accepted() == 1);
     daemon.terminate();
     assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
 }
 
-const AVAILABILITY: &str = "luigi/pi/availability";
 /// Less than any limit that the daemon could be waiting for.
 const SOON: Duration = Duration::from_secs(4);

@@ -63,7 +63,10 @@ fn run(arguments: &[&str], root: &Path, variables: &[(&str, &str)]) -> Output {
 #[test]
 fn each_problem_of_the_configuration_is_named_and_nothing_is_started() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let text = config(broker.address().port(), "[Client]\nQOS=3\nKEEPALVE=60\n[Hosts]\nINTERVAL=1\n");
+    let text = config(
+        broker.address().port(),
+        &[("Client", "QOS", "3"), ("Client", "KEEPALVE", "60"), ("Hosts", "A", "1")],
+    );
     for subcommand in ["run", "check"] {
         let mut daemon = Launch::new(&text).subcommand(subcommand).start();
         assert_eq!(daemon.wait_exit(LIMIT).code(), Some(78));
@@ -72,9 +75,9 @@ fn each_problem_of_the_configuration_is_named_and_nothing_is_started() {
         assert_eq!(
             behind_path,
             [
-                "17: [Client] QOS: expected 0, 1 or 2, found \"3\"",
-                "18: [Client] KEEPALVE: unknown key; did you mean KEEPALIVE?",
-                "19: [Hosts]: unknown section; did you mean [Host]?",
+                "7: [Client] KEEPALVE: unknown key; did you mean KEEPALIVE?",
+                "8: [Client] QOS: expected 0, 1 or 2, found \"3\"",
+                "15: [Hosts]: unknown section; did you mean [Host]?",
             ]
         );
         assert_eq!(daemon.lines_of(Stream::Stdout), [""; 0]);
@@ -129,7 +132,8 @@ fn without_a_named_file_the_older_modules_file_is_taken_and_else_all_default() {
 
 #[test]
 fn check_lists_what_would_be_announced() {
-    let (output, errors, code) = check(&config(free_port(), "[Discovery]\nDEVICE_NAME=Attic Pi\n"), &[]);
+    let (output, errors, code) =
+        check(&config(free_port(), &[("Discovery", "DEVICE_NAME", "Attic Pi")]), &[]);
     assert_eq!((code, errors.as_slice()), (0, &[] as &[String]));
     let table = [
         "",
@@ -147,7 +151,7 @@ fn check_lists_what_would_be_announced() {
 fn check_connect_goes_all_the_way() {
     let broker = Broker::start(Settings::default()).unwrap();
     broker.publish(&Topic::new("homeassistant/status").unwrap(), "online", true);
-    let (steps, code) = steps(&config(broker.address().port(), ""));
+    let (steps, code) = steps(&config(broker.address().port(), &[]));
     assert_eq!(code, 0, "{steps:#?}");
     let expected = [
         "  ok  name look-up: 127.0.0.1",
@@ -160,14 +164,14 @@ fn check_connect_goes_all_the_way() {
     for (step, expected) in steps.iter().zip(expected) {
         assert!(step.starts_with(expected), "{steps:#?}");
     }
-    assert!(broker.connects().iter().all(|it| it.client == "pi-check" && it.will.is_none()));
+    assert!(broker.connects().iter().all(|it| it.client == "luigi-pi-check" && it.will.is_none()));
     assert_eq!(broker.retained(&Topic::new("luigi/pi/check").unwrap()), None);
 }
 
 #[test]
 fn check_connect_does_not_disturb_the_daemon() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let text = config(broker.address().port(), "");
+    let text = config(broker.address().port(), &[]);
     let daemon = Launch::new(&text).start();
     daemon.wait_for_line("[INFO] announced 3 entities");
     assert_eq!(steps(&text).1, 0);
@@ -182,10 +186,10 @@ fn check_connect_names_the_step_that_fails() {
         "name look-up: cannot find the address of nonexistent.invalid (check HOST in [Broker]",
     );
     let port = free_port();
-    check_fails(&config(port, ""), 1, &format!("TCP: cannot connect to 127.0.0.1:{port} (is the broker"));
+    check_fails(&config(port, &[]), 1, &format!("TCP: cannot connect to 127.0.0.1:{port} (is the broker"));
 
     let silent = SilentPeer::start();
-    let text = config(silent.port(), "[Client]\nCONNECTION_TIMEOUT=1\n");
+    let text = config(silent.port(), &[("Client", "CONNECTION_TIMEOUT", "1")]);
     check_fails(
         &text,
         2,
@@ -194,7 +198,10 @@ fn check_connect_names_the_step_that_fails() {
 
     let login = Login { user_name: "luigi".into(), password: Secret::new("right") };
     let broker = Broker::start(Settings { login: Some(login), ..Settings::default() }).unwrap();
-    let text = config(broker.address().port(), "[Authentication]\nUSERNAME=luigi\nPASSWORD=wrong\n");
+    let text = config(
+        broker.address().port(),
+        &[("Authentication", "USERNAME", "luigi"), ("Authentication", "PASSWORD", "wrong")],
+    );
     check_fails(
         &text,
         2,
@@ -203,19 +210,21 @@ fn check_connect_names_the_step_that_fails() {
 
     // CONNACK has 4 bytes and SUBACK 5.
     let broker = Broker::start(Faults { cut_after_sent: Some(10), ..Faults::default() }).unwrap();
-    let (steps, code) = steps(&config(broker.address().port(), ""));
+    let (steps, code) = steps(&config(broker.address().port(), &[]));
     assert_eq!(code, 69, "{steps:#?}");
     assert!(steps[3].starts_with("  NO  publishing: the broker closed the connection"), "{steps:#?}");
 }
 
 #[test]
 fn a_rehearsal_needs_no_broker_and_shows_what_arrives() {
-    let unused = config(free_port(), "");
+    let unused = config(free_port(), &[]);
     let by_argument = Launch::new(&unused).args(&["--mock"]);
     let by_variable = Launch::new(&unused).env("MOCK_MODE", "1");
     for launch in [by_argument, by_variable] {
         let mut daemon = launch.start();
-        daemon.wait_for_line("[MOCK] homeassistant/sensor/pi/load_1m/config = {\"name\":\"Load (1 min)\"");
+        daemon.wait_for_line(
+            "[MOCK] homeassistant/sensor/luigi-pi/load_1m/config = {\"name\":\"Load (1 min)\"",
+        );
         daemon.wait_for_line("[MOCK] luigi/pi/availability = online");
         daemon.wait_for_line("[MOCK] luigi/pi/load_1m = 0.08");
         let row = daemon.wait_for_line("Load (1 min) ");
@@ -235,7 +244,7 @@ fn a_rehearsal_needs_no_broker_and_shows_what_arrives() {
 fn the_broker_of_the_environment_takes_the_place_of_that_of_the_file() {
     let login = Login { user_name: "luigi".into(), password: Secret::new("from outside") };
     let broker = Broker::start(Settings { login: Some(login), ..Settings::default() }).unwrap();
-    let text = config(free_port(), "");
+    let text = config(free_port(), &[]);
     let mut daemon = Launch::new(&text)
         .env("MQTT_BROKER_HOST", "127.0.0.1")
         .env("MQTT_BROKER_PORT", broker.address().port().to_string())
@@ -254,7 +263,7 @@ fn lines_for_the_journal_carry_its_priorities() {
     let log = File::create(folder.path().join("journal")).unwrap();
     let metadata = log.metadata().unwrap();
     let written = || fs::read_to_string(folder.path().join("journal")).unwrap();
-    fs::write(folder.path().join("conf"), config(free_port(), "")).unwrap();
+    fs::write(folder.path().join("conf"), config(free_port(), &[])).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
     command.args(["run", "--config"]).arg(folder.path().join("conf")).env_remove("MOCK_MODE");
     command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));

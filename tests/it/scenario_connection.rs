@@ -12,6 +12,7 @@ use luigi_mqtt::mock::Settings;
 use luigi_mqtt::model::Secret;
 use luigi_mqtt::model::Topic;
 
+use crate::support::AVAILABILITY;
 use crate::support::Daemon;
 use crate::support::LIMIT;
 use crate::support::Witness;
@@ -23,11 +24,11 @@ use crate::support::wait_for_retained;
 use crate::support::wait_until_or;
 
 fn broker(faults: Faults) -> (Broker, Daemon) {
-    broker_with(faults, "")
+    broker_with(faults, &[])
 }
 
 /// A broker and a daemon with `more` configuration.
-fn broker_with(faults: Faults, more: &str) -> (Broker, Daemon) {
+fn broker_with(faults: Faults, more: &[(&str, &str, &str)]) -> (Broker, Daemon) {
     let broker = Broker::start(faults).unwrap();
     let daemon = Daemon::start(&config(broker.address().port(), more));
     (broker, daemon)
@@ -39,14 +40,9 @@ fn check_announced(broker: &Broker) {
     wait_for_retained(broker, AVAILABILITY, Some("online"));
     wait_for_retained(broker, "luigi/pi/load_15m", Some("0.01"));
     for id in ["load_1m", "load_5m", "load_15m"] {
-        let payload = retained(broker, &format!("homeassistant/sensor/pi/{id}/config"));
+        let payload = retained(broker, &format!("homeassistant/sensor/luigi-pi/{id}/config"));
         assert!(payload.is_some_and(|it| it.contains("\"name\":\"Load (")), "{id}");
     }
-}
-
-/// How many lines of `level` there were so far.
-fn count(daemon: &Daemon, level: &str) -> usize {
-    daemon.lines().iter().filter(|it| it.contains(&format!("[{level}]"))).count()
 }
 
 /// The pause that a line announces, in seconds.
@@ -58,7 +54,7 @@ fn pause(line: &str) -> f64 {
 #[test]
 fn a_broker_that_comes_later_is_found() {
     let port = free_port();
-    let daemon = Daemon::start(&config(port, ""));
+    let daemon = Daemon::start(&config(port, &[]));
     daemon.wait_for_line(&format!(
         "[WARN] no connection to the broker: cannot connect to 127.0.0.1:{port} (is the broker running there?): \
          Connection refused"
@@ -70,7 +66,7 @@ fn a_broker_that_comes_later_is_found() {
 
 #[test]
 fn pauses_grow_and_one_line_tells_of_them() {
-    let daemon = Daemon::start(&config(free_port(), ""));
+    let daemon = Daemon::start(&config(free_port(), &[]));
     let attempts =
         || daemon.lines().into_iter().filter(|it| it.contains("next attempt in")).collect::<Vec<_>>();
     wait_until_or("three attempts", LIMIT, || attempts().len() >= 3, || daemon.lines());
@@ -79,7 +75,7 @@ fn pauses_grow_and_one_line_tells_of_them() {
     assert!((1.5..=2.5).contains(&pause(&attempts[1])), "{attempts:#?}");
     assert!((3.0..=5.0).contains(&pause(&attempts[2])), "{attempts:#?}");
     assert!(attempts[1..].iter().all(|it| it.contains("[DEBUG]")), "{attempts:#?}");
-    assert_eq!((count(&daemon, "WARN"), count(&daemon, "ERROR")), (1, 0), "{:#?}", daemon.lines());
+    assert_eq!((daemon.count("[WARN]"), daemon.count("[ERROR]")), (1, 0), "{:#?}", daemon.lines());
 }
 
 #[test]
@@ -93,7 +89,7 @@ fn the_log_tells_each_kind_of_trouble_once() {
     assert_eq!(broker.connect_count(), before, "no CONNECT came through whole");
     broker.set_faults(Faults::default());
     check_announced(&broker);
-    assert_eq!((count(&daemon, "WARN"), count(&daemon, "ERROR")), (2, 0), "{:#?}", daemon.lines());
+    assert_eq!((daemon.count("[WARN]"), daemon.count("[ERROR]")), (2, 0), "{:#?}", daemon.lines());
 }
 
 #[test]
@@ -102,25 +98,25 @@ fn a_late_answer_to_the_login_is_waited_for() {
         broker(Faults { connack_delay: Some(Duration::from_millis(1_500)), ..Faults::default() });
     check_announced(&broker);
     assert_eq!(broker.connect_count(), 1);
-    assert_eq!(count(&daemon, "WARN"), 0, "{:#?}", daemon.lines());
+    assert_eq!(daemon.count("[WARN]"), 0, "{:#?}", daemon.lines());
 }
 
 #[test]
 fn a_login_that_is_never_answered_is_given_up_and_tried_again() {
     let (broker, daemon) = broker_with(
         Faults { connack_delay: Some(Duration::from_secs(3600)), ..Faults::default() },
-        "[Client]\nCONNECTION_TIMEOUT=1\n",
+        &[("Client", "CONNECTION_TIMEOUT", "1")],
     );
     daemon.wait_for_line("no answer from a broker at 127.0.0.1:");
     wait_for_connects(&broker, 2, LIMIT);
     broker.set_faults(Faults::default());
     check_announced(&broker);
-    assert_eq!(count(&daemon, "WARN"), 1, "{:#?}", daemon.lines());
+    assert_eq!(daemon.count("[WARN]"), 1, "{:#?}", daemon.lines());
 }
 
 #[test]
 fn a_half_open_connection_is_noticed_by_its_keep_alive() {
-    let (broker, daemon) = broker_with(Faults::default(), "[Client]\nKEEPALIVE=5\n");
+    let (broker, daemon) = broker_with(Faults::default(), &[("Client", "KEEPALIVE", "5")]);
     check_announced(&broker);
     broker.set_faults(Faults { silent: true, ..Faults::default() });
     let line = daemon.wait_for_line("[WARN] lost the connection to the broker");
@@ -135,7 +131,7 @@ fn a_half_open_connection_is_noticed_by_its_keep_alive() {
 #[test]
 fn a_broker_that_answers_pings_and_nothing_else_is_given_up() {
     let (broker, daemon) =
-        broker_with(Faults { withhold_acks: Some(1), ..Faults::default() }, "[Client]\nKEEPALIVE=5\n");
+        broker_with(Faults { withhold_acks: Some(1), ..Faults::default() }, &[("Client", "KEEPALIVE", "5")]);
     // Half a minute is what the daemon gives a broker to acknowledge.
     wait_for_connects(&broker, 2, 2 * LIMIT);
     daemon.wait_for_line("[WARN] lost the connection to the broker: the broker acknowledges nothing");
@@ -157,14 +153,14 @@ fn wrong_credentials_are_one_clear_line_and_no_hammering() {
         // A minute, give or take a quarter of it.
         assert!((45.0..=75.0).contains(&pause(&line)), "{line}");
         assert_eq!(broker.connect_count(), 1);
-        assert_eq!(count(&daemon, "WARN"), 0, "{:#?}", daemon.lines());
+        assert_eq!(daemon.count("[WARN]"), 0, "{:#?}", daemon.lines());
     }
 }
 
 #[test]
 fn a_web_server_on_the_port_of_the_broker_is_no_broker() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let daemon = Daemon::start(&config(listener.local_addr().unwrap().port(), ""));
+    let daemon = Daemon::start(&config(listener.local_addr().unwrap().port(), &[]));
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
@@ -180,7 +176,7 @@ fn a_web_server_on_the_port_of_the_broker_is_no_broker() {
 fn user_name_and_password_arrive_as_configured() {
     let login = Login { user_name: "luigi".into(), password: Secret::new("p#ss%w; rd=") };
     let broker = Broker::start(Settings { login: Some(login), ..Settings::default() }).unwrap();
-    let more = "[Authentication]\nUSERNAME=luigi\nPASSWORD=\"p#ss%w; rd=\"\n";
+    let more = &[("Authentication", "USERNAME", "luigi"), ("Authentication", "PASSWORD", "\"p#ss%w; rd=\"")];
     let _daemon = Daemon::start(&config(broker.address().port(), more));
     check_announced(&broker);
     assert_eq!(broker.connect_count(), 1);
@@ -190,23 +186,21 @@ fn user_name_and_password_arrive_as_configured() {
 fn a_large_packet_on_a_subscribed_topic_does_no_harm() {
     let broker = Broker::start(Settings::default()).unwrap();
     broker.publish(&Topic::new("homeassistant/status").unwrap(), "x".repeat(200_000), true);
-    let daemon = Daemon::start(&config(broker.address().port(), ""));
+    let daemon = Daemon::start(&config(broker.address().port(), &[]));
     check_announced(&broker);
-    assert_eq!((broker.connect_count(), count(&daemon, "WARN")), (1, 0), "{:#?}", daemon.lines());
+    assert_eq!((broker.connect_count(), daemon.count("[WARN]")), (1, 0), "{:#?}", daemon.lines());
 }
 
 #[test]
 fn a_packet_beyond_the_limit_costs_the_subscription_and_not_the_readings() {
     let (broker, daemon) = broker_with(
         Faults { oversize: Some(200_000), ..Faults::default() },
-        "[Client]\nMAX_PACKET_SIZE=100k\n",
+        &[("Client", "MAX_PACKET_SIZE", "100k")],
     );
     let line = daemon.wait_for_line("[ERROR]");
     assert!(line.contains("no longer subscribed to homeassistant/status"), "{line}");
     assert!(line.contains("raise MAX_PACKET_SIZE in [Client] and restart"), "{line}");
     check_announced(&broker);
     assert_eq!(broker.connect_count(), 3);
-    assert_eq!(count(&daemon, "ERROR"), 1, "{:#?}", daemon.lines());
+    assert_eq!(daemon.count("[ERROR]"), 1, "{:#?}", daemon.lines());
 }
-
-const AVAILABILITY: &str = "luigi/pi/availability";

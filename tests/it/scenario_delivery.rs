@@ -19,7 +19,7 @@ use crate::support::payload;
 use crate::support::wait_for_retained;
 use crate::support::wait_until_or;
 
-fn configuration(broker: &Broker, more: &str) -> Config {
+fn configuration(broker: &Broker, more: &[(&str, &str, &str)]) -> Config {
     hasty(&config(broker.address().port(), more))
 }
 
@@ -33,7 +33,7 @@ fn sensors() -> Vec<Entity> {
 }
 
 /// A station with ten sensors and a state of each: 21 messages with `online`.
-fn station(broker: &Broker, more: &str) -> Station {
+fn station(broker: &Broker, more: &[(&str, &str, &str)]) -> Station {
     let station = Station::start(&configuration(broker, more), sensors());
     (0..10).for_each(|at| station.offer(&format!("t{at}"), f64::from(at)));
     station
@@ -53,7 +53,7 @@ fn check_complete(broker: &Broker, station: &Station) {
 fn check_cut(faults: Faults) {
     let broker = Broker::start(faults.clone()).unwrap();
     let witness = Witness::of(&broker);
-    let station = station(&broker, "");
+    let station = station(&broker, &[]);
     station.wait_for_ends(1);
     broker.set_faults(Faults::default());
     check_complete(&broker, &station);
@@ -70,9 +70,9 @@ fn check_cuts(faults: impl IntoIterator<Item = Faults>) {
 
 #[test]
 fn a_connection_cut_anywhere_in_login_and_subscription_costs_nothing() {
-    // CONNECT has 57 bytes, SUBSCRIBE after it 27.
+    // CONNECT has 54 bytes, SUBSCRIBE after it 27.
     check_cuts(
-        (1..=85).step_by(4).map(|bytes| Faults { cut_after_received: Some(bytes), ..Faults::default() }),
+        (1..=81).step_by(4).map(|bytes| Faults { cut_after_received: Some(bytes), ..Faults::default() }),
     );
 }
 
@@ -101,7 +101,7 @@ fn cuts_in_an_exchange_of_quality_2_cost_nothing() {
         .map(|faults| {
             thread::spawn(move || {
                 let broker = Broker::start(faults).unwrap();
-                let station = station(&broker, "[Client]\nQOS=2\n");
+                let station = station(&broker, &[("Client", "QOS", "2")]);
                 station.wait_for_ends(1);
                 broker.set_faults(Faults::default());
                 check_complete(&broker, &station);
@@ -115,7 +115,7 @@ fn cuts_in_an_exchange_of_quality_2_cost_nothing() {
 fn what_was_not_acknowledged_is_sent_again_on_the_next_connection() {
     let broker = Broker::start(Faults { withhold_acks: Some(1), ..Faults::default() }).unwrap();
     let witness = Witness::of(&broker);
-    let station = station(&broker, "");
+    let station = station(&broker, &[]);
     witness.wait_for_line("luigi/pi/availability", "online");
     assert_eq!((station.health.delivered(), witness.announcements()), (0, 10));
     broker.set_faults(Faults::default());
@@ -130,14 +130,13 @@ fn what_was_not_acknowledged_is_sent_again_on_the_next_connection() {
 fn a_broker_that_forgets_some_acknowledgements_gets_just_those_messages_again() {
     let broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
-    let station = station(&broker, "");
+    let station = station(&broker, &[]);
     check_complete(&broker, &station);
     broker.set_faults(Faults { withhold_acks: Some(3), ..Faults::default() });
     witness.clear();
     (0..9).for_each(|at| station.offer(&format!("t{at}"), f64::from(at + 100)));
     let health = &station.health;
     wait_until_or("six of nine", LIMIT, || health.delivered() == 27, || health.clone());
-    assert_eq!(health.waiting(), 3);
     broker.set_faults(Faults::default());
     broker.cut();
     wait_for_retained(&broker, "luigi/pi/t8", Some("108"));
@@ -153,10 +152,10 @@ fn a_broker_that_forgets_some_acknowledgements_gets_just_those_messages_again() 
 
 #[test]
 fn acknowledgements_out_of_order_let_go_of_the_right_messages() {
-    for level in [1, 2] {
+    for level in ["1", "2"] {
         let broker = Broker::start(Faults { reverse_acks: Some(8), ..Faults::default() }).unwrap();
         let witness = Witness::of(&broker);
-        let station = station(&broker, &format!("[Client]\nQOS={level}\n"));
+        let station = station(&broker, &[("Client", "QOS", level)]);
         check_complete(&broker, &station);
         let mut counts = BTreeMap::new();
         for publish in witness.publishes() {
@@ -173,7 +172,7 @@ fn acknowledgements_out_of_order_let_go_of_the_right_messages() {
 fn a_thousand_readings_over_a_connection_that_keeps_breaking_end_with_the_newest_of_each() {
     let broker = Broker::start(Faults { cut_after_received: Some(20_000), ..Faults::default() }).unwrap();
     let witness = Witness::of(&broker);
-    let station = station(&broker, "");
+    let station = station(&broker, &[]);
     check_complete(&broker, &station);
     for round in 1..=100 {
         for at in 0..10 {
@@ -196,7 +195,7 @@ fn a_thousand_readings_over_a_connection_that_keeps_breaking_end_with_the_newest
 fn readings_taken_while_the_broker_is_away_arrive_as_the_newest_of_each() {
     let mut broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
-    let station = station(&broker, "");
+    let station = station(&broker, &[]);
     check_complete(&broker, &station);
     broker.stop();
     station.wait_for_link(false);
@@ -213,7 +212,7 @@ fn readings_taken_while_the_broker_is_away_arrive_as_the_newest_of_each() {
 #[test]
 fn a_broker_that_takes_no_bytes_holds_nobody_up() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let more = "[Client]\nKEEPALIVE=5\nCONNECTION_TIMEOUT=2\n";
+    let more = &[("Client", "KEEPALIVE", "5"), ("Client", "CONNECTION_TIMEOUT", "2")];
     let station =
         Station::start(&configuration(&broker, more), [Sensor::new("text", "Text").build().unwrap()]);
     station.wait_for_delivered(2);
@@ -234,14 +233,14 @@ fn a_broker_that_takes_no_bytes_holds_nobody_up() {
 fn a_stop_delivers_what_waits_and_counts_what_it_could_not() {
     let mut broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
-    let station = station(&broker, "");
+    let station = station(&broker, &[]);
     check_complete(&broker, &station);
     station.offer("t1", 99.0);
     assert_eq!(station.stop(), 0);
     wait_for_retained(&broker, "luigi/pi/t1", Some("99"));
     witness.wait_for_line("luigi/pi/availability", "offline");
 
-    let station = Station::start(&configuration(&broker, ""), sensors());
+    let station = Station::start(&configuration(&broker, &[]), sensors());
     station.wait_for_delivered(11);
     broker.stop();
     station.wait_for_link(false);

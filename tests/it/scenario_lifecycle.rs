@@ -23,7 +23,7 @@ use crate::support::retained;
 use crate::support::wait_for_retained;
 use crate::support::wait_until_or;
 
-fn start(more: &str) -> (Broker, Witness, Daemon) {
+fn start(more: &[(&str, &str, &str)]) -> (Broker, Witness, Daemon) {
     let broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
     let daemon = Daemon::start(&config(broker.address().port(), more));
@@ -42,7 +42,7 @@ fn heard(manager: &UnixDatagram) -> String {
 #[test]
 fn each_signal_to_stop_ends_in_order() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let (broker, witness, mut daemon) = start("");
+        let (broker, witness, mut daemon) = start(&[]);
         witness.wait_for_line("luigi/pi/load_15m", "0.01");
         daemon.signal(signal);
         assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0), "{signal}");
@@ -54,7 +54,7 @@ fn each_signal_to_stop_ends_in_order() {
 
 #[test]
 fn a_second_signal_ends_the_goodbye_at_once() {
-    let (broker, witness, mut daemon) = start("");
+    let (broker, witness, mut daemon) = start(&[]);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     broker.set_faults(Faults { silent: true, ..Faults::default() });
     daemon.terminate();
@@ -66,7 +66,7 @@ fn a_second_signal_ends_the_goodbye_at_once() {
 
 #[test]
 fn a_broker_that_says_nothing_does_not_hold_up_the_end() {
-    let (broker, witness, mut daemon) = start("");
+    let (broker, witness, mut daemon) = start(&[]);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     broker.set_faults(Faults { silent: true, ..Faults::default() });
     daemon.terminate();
@@ -76,7 +76,7 @@ fn a_broker_that_says_nothing_does_not_hold_up_the_end() {
 
 #[test]
 fn the_service_manager_hears_that_it_is_ready_without_a_broker_and_that_it_stops() {
-    let launch = Launch::new(&config(free_port(), ""));
+    let launch = Launch::new(&config(free_port(), &[]));
     let path = launch.folder().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     let mut daemon = launch.env("NOTIFY_SOCKET", &path).start();
@@ -89,8 +89,8 @@ fn the_service_manager_hears_that_it_is_ready_without_a_broker_and_that_it_stops
 #[test]
 fn a_daemon_without_permission_to_its_log_file_says_so_once_and_goes_on() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let text = config(broker.address().port(), "").replace("LOG_FILE=", "LOG_FILE=/proc/no/such.log");
-    let daemon = Daemon::start(&text);
+    let unwritable = [("Logging", "LOG_FILE", "/proc/no/such.log")];
+    let daemon = Daemon::start(&config(broker.address().port(), &unwritable));
     wait_for_retained(&broker, "luigi/pi/load_1m", Some("0.08"));
     let warnings: Vec<_> = daemon.lines().into_iter().filter(|it| it.contains("[WARN]")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
@@ -100,12 +100,10 @@ fn a_daemon_without_permission_to_its_log_file_says_so_once_and_goes_on() {
 #[test]
 fn the_log_file_has_what_the_console_has() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let text = config(broker.address().port(), "");
-    let launch = Launch::new("");
-    let file = launch.folder().join("luigi.log");
-    let config_file = launch.folder().join("luigi-mqtt.conf");
-    fs::write(config_file, text.replace("LOG_FILE=", &format!("LOG_FILE={}", file.display()))).unwrap();
-    let mut daemon = launch.start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("luigi.log");
+    let keys = [("Logging", "LOG_FILE", file.to_str().unwrap())];
+    let mut daemon = Daemon::start(&config(broker.address().port(), &keys));
     wait_for_retained(&broker, "luigi/pi/load_1m", Some("0.08"));
     daemon.terminate();
     assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
@@ -116,7 +114,7 @@ fn the_log_file_has_what_the_console_has() {
 
 #[test]
 fn only_a_change_beyond_the_dead_band_is_told_before_the_heartbeat() {
-    let (broker, witness, daemon) = start("[Host]\nHEARTBEAT=24h\n");
+    let (broker, witness, daemon) = start(&[("Host", "HEARTBEAT", "24h")]);
     witness.wait_for_line("luigi/pi/load_1m", "0.08");
     // The dead band of the load is 0.1: of these three the middle one is no news.
     daemon.change_machine("proc/loadavg", "0.50 0.10 0.80 1/91 1234\n");
@@ -132,7 +130,7 @@ fn only_a_change_beyond_the_dead_band_is_told_before_the_heartbeat() {
 
 #[test]
 fn a_reading_that_fails_is_unknown_and_comes_back() {
-    let (broker, _witness, daemon) = start("");
+    let (broker, _witness, daemon) = start(&[]);
     wait_for_retained(&broker, "luigi/pi/load_1m", Some("0.08"));
     daemon.change_machine("proc/loadavg", "nonsense\n");
     wait_for_retained(&broker, "luigi/pi/load_1m", Some("None"));
@@ -145,8 +143,8 @@ fn a_reading_that_fails_is_unknown_and_comes_back() {
 #[test]
 fn its_own_figures_tell_of_the_connection() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let text = config(broker.address().port(), "[Host]\nBRIDGE_INTERVAL=1\n");
-    let _daemon = Daemon::start(&text.replace("SENSORS=load", "SENSORS=bridge"));
+    let bridge = [("Host", "SENSORS", "bridge"), ("Host", "BRIDGE_INTERVAL", "1")];
+    let _daemon = Daemon::start(&config(broker.address().port(), &bridge));
     wait_for_retained(&broker, "luigi/pi/reconnects", Some("0"));
     broker.cut();
     wait_for_retained(&broker, "luigi/pi/reconnects", Some("1"));
@@ -158,7 +156,7 @@ fn its_own_figures_tell_of_the_connection() {
 #[test]
 fn a_secret_is_in_no_output_and_not_in_the_process_list() {
     let broker = Broker::start(Faults::default()).unwrap();
-    let more = format!("[Authentication]\nUSERNAME=luigi\nPASSWORD={SECRET}\n");
+    let more = [("Authentication", "USERNAME", "luigi"), ("Authentication", "PASSWORD", SECRET)];
     let mut daemon = Launch::new(&config(broker.address().port(), &more)).start();
     wait_for_retained(&broker, "luigi/pi/load_1m", Some("0.08"));
     let connects = broker.connects();

@@ -12,10 +12,10 @@ use crate::support::Witness;
 use crate::support::config;
 use crate::support::wait_until_or;
 
-/// Logs in as `pi`, at which the broker closes the connection of the other `pi`.
+/// Logs in as `luigi-pi`, at which the broker closes the connection of the other `luigi-pi`.
 fn take_over(address: SocketAddr) -> TcpStream {
     let mut rival = TcpStream::connect(address).unwrap();
-    rival.write_all(b"\x10\x0e\0\x04MQTT\x04\x02\0\0\0\x02pi").unwrap();
+    rival.write_all(b"\x10\x14\0\x04MQTT\x04\x02\0\0\0\x08luigi-pi").unwrap();
     let mut answer = [0; 4];
     rival.read_exact(&mut answer).unwrap();
     assert_eq!(answer, [0x20, 2, 0, 0]);
@@ -25,7 +25,7 @@ fn take_over(address: SocketAddr) -> TcpStream {
 #[test]
 fn another_client_with_our_identifier_is_recognised_told_once_and_left_more_and_more_time() {
     let broker = Broker::start(Settings::default()).unwrap();
-    let daemon = Daemon::start(&config(broker.address().port(), ""));
+    let daemon = Daemon::start(&config(broker.address().port(), &[]));
     let lines = |part: &str| daemon.lines().into_iter().filter(|it| it.contains(part)).collect::<Vec<_>>();
     let mut rivals = Vec::new();
     for round in 1..=4 {
@@ -50,7 +50,7 @@ fn another_client_with_our_identifier_is_recognised_told_once_and_left_more_and_
 fn when_the_other_client_has_gone_everything_is_announced() {
     let broker = Broker::start(Settings::default()).unwrap();
     let witness = Witness::of(&broker);
-    let _daemon = Daemon::start(&config(broker.address().port(), ""));
+    let _daemon = Daemon::start(&config(broker.address().port(), &[]));
     witness.wait_for_line("luigi/pi/availability", "online");
     drop(take_over(broker.address()));
     witness.wait_for_lines("luigi/pi/availability", "online", 2);

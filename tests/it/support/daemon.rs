@@ -121,11 +121,6 @@ impl Daemon {
         self.process.id()
     }
 
-    /// The folder in which it runs; `luigi-mqtt.conf` is there.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Changes a file of the machine that it reads, e.g. `proc/loadavg`; a reader sees the old or the new text.
     pub(crate) fn change_machine(&self, path: &str, text: &str) {
         write_below(&self.folder.path().join(MACHINE), path, text);
@@ -148,6 +143,18 @@ impl Daemon {
         let found = || self.lines().into_iter().find(|it| it.contains(part));
         wait_until_or(&format!("a line with {part:?}"), LIMIT, || found().is_some(), || self.lines());
         found().expect("lines only become more")
+    }
+
+    /// How many of its lines so far contain `part`.
+    pub(crate) fn count(&self, part: &str) -> usize {
+        self.lines().iter().filter(|it| it.contains(part)).count()
+    }
+
+    /// Waits until `count` of its lines contain `part`, or more; the panic shows all lines.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&self, part: &str, count: usize) {
+        let what = format!("{count} lines with {part:?}");
+        wait_until_or(&what, LIMIT, || self.count(part) >= count, || self.lines());
     }
 
     /// Asks it to end, with SIGTERM; see [`Daemon::wait_exit`].

@@ -21,6 +21,7 @@ use luigi_mqtt::model::ObjectId;
 use luigi_mqtt::model::Reading;
 use luigi_mqtt::model::Value;
 
+use super::configuration::Configuration;
 use super::wait::{LIMIT, wait_until_or};
 
 /// A bridge and its link on threads of their own. Dropping it stops both without goodbye.
@@ -122,12 +123,9 @@ pub(crate) fn hasty(text: &str) -> Config {
     config
 }
 
-/// The text of a configuration of the client `pi` for a broker at `port`: one reading of the machine, the load, each
-/// second; reconnects after a second; logs everything to the console. `more` sections follow.
-pub(crate) fn config(port: u16, more: &str) -> String {
-    format!(
-        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Client]\nCLIENT_ID=pi\nRECONNECT_DELAY=1\n\
-         [Topics]\nSTATE_TOPIC=luigi/pi\nAVAILABILITY_TOPIC=luigi/pi/availability\n\
-         [Host]\nSENSORS=load\nINTERVAL=1\n[Logging]\nLOG_FILE=\nLOG_LEVEL=DEBUG\n{more}"
-    )
+/// The text of a configuration for a broker at `port`: one reading of the machine, the load, each second. `more` keys
+/// are set besides, each in its section.
+pub(crate) fn config(port: u16, more: &[(&str, &str, &str)]) -> String {
+    let load = Configuration::new(port).set("Host", "SENSORS", "load").set("Host", "INTERVAL", 1);
+    more.iter().fold(load, |it, (section, key, value)| it.set(section, key, value)).text()
 }

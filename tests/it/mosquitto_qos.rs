@@ -1,0 +1,78 @@
+//! Quality of service, as the broker has it.
+
+use crate::support::AVAILABILITY;
+use crate::support::CLIENT_ID;
+use crate::support::Configuration;
+use crate::support::Daemon;
+use crate::support::LIMIT;
+use crate::support::Mosquitto;
+use crate::support::MosquittoOptions;
+use crate::support::Observer;
+use crate::support::Seen;
+
+/// Checks a life at `qos`, in which the broker sends each of `packets` once for each message, and none of `others`.
+#[track_caller]
+fn check(qos: u8, packets: &[&str], others: &[&str]) {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["#"]);
+    let configuration = Configuration::new(mosquitto.port()).set("Client", "QOS", qos);
+    let mut daemon = Daemon::start(&configuration.text());
+    let states = |messages: &[Seen]| messages.iter().filter(|it| it.topic.starts_with("luigi/")).count();
+    let discoveries =
+        |messages: &[Seen]| messages.iter().filter(|it| it.topic.starts_with("homeassistant/")).count();
+    // A state for each entity, and the availability.
+    observer.wait_for("all states", LIMIT, |it| discoveries(it) > 0 && states(it) > discoveries(it));
+    daemon.terminate();
+    assert!(daemon.wait_exit(LIMIT).success());
+    observer.wait_for_latest(AVAILABILITY, "offline");
+
+    let messages = observer.messages();
+    assert!(messages.iter().all(|it| it.qos == qos), "{messages:#?}");
+    let log = mosquitto.log();
+    for packet in packets {
+        let count = log.matches(&format!("{packet} {CLIENT_ID} ")).count();
+        assert_eq!(count, messages.len(), "{packet}\n{log}");
+    }
+    for packet in others {
+        assert!(!log.contains(&format!("{packet} {CLIENT_ID} ")), "{packet}\n{log}");
+    }
+    assert_eq!(daemon.count("were not delivered"), 0, "{:#?}", daemon.lines());
+}
+
+#[test]
+fn at_qos_0_all_arrives_and_nothing_is_acknowledged() {
+    check(0, &["Received PUBLISH from"], &["Sending PUBACK to", "Sending PUBREC to", "Sending PUBCOMP to"]);
+}
+
+#[test]
+fn at_qos_1_all_arrives_and_is_acknowledged() {
+    check(1, &["Received PUBLISH from", "Sending PUBACK to"], &["Sending PUBREC to", "Sending PUBCOMP to"]);
+}
+
+#[test]
+fn at_qos_2_all_arrives_and_each_exchange_is_completed() {
+    let exchange =
+        ["Received PUBLISH from", "Sending PUBREC to", "Received PUBREL from", "Sending PUBCOMP to"];
+    check(2, &exchange, &["Sending PUBACK to"]);
+}
+
+#[test]
+fn a_client_identifier_that_is_no_topic_level_makes_one_all_the_same() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["#"]);
+    let configuration = Configuration::new(mosquitto.port()).set("Client", "CLIENT_ID", ODD);
+    let _daemon = Daemon::start(&configuration.text());
+    observer.wait_for_latest("luigi/pi/cpu_temperature", "41.2");
+    let messages = observer.messages();
+    let topics: Vec<_> = messages.iter().map(|it| &it.topic).filter(|it| it.starts_with("home")).collect();
+    assert!(!topics.is_empty());
+    for topic in topics {
+        let levels: Vec<&str> = topic.split('/').collect();
+        assert_eq!(levels.len(), 5, "{topic}");
+        assert_eq!(levels[2], "K_che_pi_home-1_lan", "{topic}");
+    }
+    // The broker itself is told the true one.
+    assert!(mosquitto.log().contains(&format!("as {ODD} ")), "{}", mosquitto.log());
+}
+
+const ODD: &str = "Küche/pi.home-1+lan";

@@ -1,0 +1,77 @@
+//! The README keeps its word: its first command shows readings arriving, its configuration is one.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use luigi_mqtt::config::Config;
+use luigi_mqtt::config::Environment;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The code blocks of `language` in the README, in order.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = fs::read_to_string(Path::new(REPOSITORY).join("README.md")).unwrap();
+    let begin = format!("```{language}\n");
+    readme.split(&begin).skip(1).map(|it| it.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_first_command_shows_the_readings_of_this_machine_arriving() {
+    let command = blocks("sh").remove(0);
+    let mut demo = Command::new("sh")
+        .args(["-c", &format!("exec {command}")])
+        .current_dir(REPOSITORY)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(demo.stdout.take().unwrap());
+    let (found, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            let _ = found.send(line);
+        }
+    });
+    // It is a build that may have to be made first.
+    let mut seen = Vec::new();
+    while !seen.iter().any(|line: &String| line.starts_with("Memory use")) {
+        match lines.recv_timeout(Duration::from_secs(600)) {
+            Ok(line) => seen.push(line),
+            Err(_) => panic!("no table in {seen:#?}"),
+        }
+    }
+    assert!(seen.iter().any(|it| it.starts_with("[MOCK] luigi/") && it.ends_with("/availability = online")));
+    killpg(Pid::from_raw(demo.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(0), "Ctrl-C ends it in order");
+    assert!(lines.iter().any(|it| it.ends_with("/availability = offline")), "and it says so");
+}
+
+#[test]
+fn the_smallest_configuration_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("luigi-mqtt.conf");
+    let blocks = blocks("ini");
+    assert_eq!(blocks.len(), 1);
+    fs::write(&path, &blocks[0]).unwrap();
+    let config = Config::load(Some(&path), &Environment::new("pi", folder.path())).unwrap();
+    assert_eq!(config.broker.host, "homeassistant.local");
+    assert_eq!(config.credentials.unwrap().username, "luigi");
+}
+
+#[test]
+fn the_scripts_it_names_are_there_and_can_be_run() {
+    use std::os::unix::fs::PermissionsExt;
+    for command in blocks("sh").iter().flat_map(|it| it.lines()).filter(|it| it.starts_with("scripts/")) {
+        let mode = fs::metadata(Path::new(REPOSITORY).join(command)).expect(command).permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{command}");
+    }
+}
