@@ -19,6 +19,7 @@ use crate::link::Options;
 use crate::mock::Rehearsal;
 use crate::model::Health;
 use crate::model::ObjectId;
+use crate::model::Qos;
 use crate::model::TopicError;
 use crate::service::Notifier;
 use crate::service::logging;
@@ -43,7 +44,7 @@ pub enum StartError {
     },
 }
 
-/// Runs the daemon until a signal stops it: blocks as long as that takes, then 2 s at most to say goodbye.
+/// Runs the daemon until a signal stops it: blocks as long as that takes, then 3.5 s at most to end in order.
 /// With `mock`, a broker in this process takes the place of the configured one and shows what arrives.
 ///
 /// # Errors
@@ -94,7 +95,9 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
 
     notifier.stopping();
     log::info!("stopping");
-    drop(poller);
+    if !poller.stop_within(SOURCES_END) {
+        log::warn!("a source hangs, as a file system whose server is gone has it do; it is left behind");
+    }
     let undelivered = bridge.finish(&inbox, GOODBYE);
     drop(inbox); // Before the join: from here on the link's reports fail rather than wait.
     if !link.stop(LINK_END) {
@@ -146,7 +149,7 @@ pub fn link_options(config: &Config, presence: &Presence) -> Options {
         credentials: config.credentials.clone(),
         client: config.client.clone(),
         will: presence.availability(false),
-        subscriptions: vec![(presence.birth_topic.clone().into(), crate::model::Qos::AtLeastOnce)],
+        subscriptions: vec![(presence.birth_topic.clone().into(), Qos::AtLeastOnce)],
     }
 }
 
@@ -181,6 +184,8 @@ impl Error for StartError {
 
 /// How many reports of the link wait for the bridge; the next waits with the link thread.
 const LINK_EVENTS: usize = 64;
+/// Limit for the sample being taken: a few milliseconds, unless the kernel waits for a file system's server.
+const SOURCES_END: Duration = Duration::from_secs(1);
 /// Limit for the last messages and `offline`: systemd waits 90 s, a person at a terminal does not.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Limit for the link thread to end after that; only an attempt to connect takes longer.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 /// A named thread. Dropping it tells the thread to stop and waits until it has.
 #[derive(Debug)]
@@ -52,7 +52,8 @@ impl Worker {
     /// Tells the thread to stop, waits at most `limit` for it, and leaves it to end by itself
     /// after that. Returns whether it has ended.
     ///
-    /// For the one thread that can sit in a call nobody can interrupt: a name look-up.
+    /// For the threads that can sit in a call nobody can interrupt: a name look-up, a file system whose server
+    /// is gone.
     pub fn stop_within(mut self, limit: Duration) -> bool {
         self.stop.take();
         let deadline = Instant::now() + limit;
@@ -79,11 +80,6 @@ impl Drop for Worker {
 }
 
 impl Stop {
-    /// A stop that never comes, for code that runs outside a [`Worker`].
-    pub fn never() -> Stop {
-        Stop(never())
-    }
-
     /// Sleeps for `pause`. Returns false, early, once the worker is to stop.
     pub fn sleep(&self, pause: Duration) -> bool {
         self.0.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)

@@ -45,7 +45,8 @@ impl Announced {
     /// [`ValueError`] when Home Assistant would refuse the value; the state stays what it was.
     pub(super) fn update(&mut self, value: &Value, now: Instant) -> Result<(), ValueError> {
         let payload = self.entity.state_payload(value)?;
-        let lapse = self.entity.lapse(&payload).map(|(delay, next)| (now + delay, next.as_bytes().into()));
+        let lapse = self.entity.lapse(&payload);
+        let lapse = lapse.and_then(|(delay, next)| Some((now.checked_add(delay)?, next.as_bytes().into())));
         self.state = Some(State { payload: payload.into_bytes().into(), since: now, lapse });
         Ok(())
     }
@@ -61,7 +62,7 @@ impl Announced {
     /// motion be a new one: what has lapsed is told as what it has become, and is not retained before.
     pub(super) fn message(&self, qos: Qos, now: Instant) -> Option<(Message, Option<Instant>)> {
         let state = self.state.as_ref()?;
-        let expires = self.entity.expire_after().map(|after| state.since + after);
+        let expires = self.entity.expire_after().and_then(|after| state.since.checked_add(after));
         if expires.is_some_and(|at| at <= now) {
             return None;
         }

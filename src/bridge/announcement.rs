@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The steps of an announcement, in order. States go out only when it is [`Announcement::Done`].
+/// The steps of an announcement, in order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Announcement {
     /// Home Assistant has just started: waits a moment, so that not all devices of a house answer at once.
@@ -20,6 +20,8 @@ pub(super) enum Announcement {
     },
     /// All is known and states flow.
     Done,
+    /// The bridge is about to end: whatever waits may go, and nothing is announced any more. It lasts.
+    Closing,
 }
 
 impl Announcement {
@@ -32,8 +34,13 @@ impl Announcement {
     pub(super) fn due(self) -> Option<Instant> {
         match self {
             Announcement::Delayed { until } | Announcement::Settling { until } => Some(until),
-            Announcement::Discovering | Announcement::Done => None,
+            Announcement::Discovering | Announcement::Done | Announcement::Closing => None,
         }
+    }
+
+    /// Whether states may go out.
+    pub(super) fn lets_states_go(self) -> bool {
+        matches!(self, Announcement::Done | Announcement::Closing)
     }
 
     /// The step to be in at `now`, given whether all announcements are acknowledged.
@@ -79,6 +86,7 @@ mod tests {
                 Announcement::Discovering => 'D',
                 Announcement::Settling { .. } => 's',
                 Announcement::Done => '.',
+                Announcement::Closing => '!',
             });
         }
         assert_eq!(seen.iter().collect::<String>(), "ddDDss.");

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, at, never, select_biased};
+use crossbeam_channel::{Receiver, Sender, at, never, select_biased};
 
 use crate::entity::Entity;
 use crate::link::LinkEvent;
@@ -39,11 +39,13 @@ pub struct Inbox {
     pub(super) stop: Receiver<Infallible>,
     pub(super) link: Receiver<LinkEvent>,
     pub(super) requests: Receiver<Request>,
+    /// Keeps `requests` open when the last client is gone: sources need none.
+    pub(super) _open: Sender<Request>,
     pub(super) readings: Receiver<Reading>,
 }
 
 impl Inbox {
-    /// Blocks for the next event, or until `deadline`; `None` once the bridge is to stop.
+    /// Blocks for the next event, or until `deadline`; `None` once the bridge is to stop, or has lost its link.
     /// The link comes before readings: an acknowledgement makes room, a reading takes it.
     pub(super) fn next(&self, deadline: Option<Instant>) -> Option<Event> {
         let deadline = deadline.map_or_else(never, at);

@@ -24,12 +24,9 @@ impl Bridge {
             Event::Request(Request::Register(entity)) => self.announce(*entity),
             Event::Request(Request::Unregister(id)) => self.unregister(&id),
             Event::Link(event) => self.follow(event, now),
-            Event::Tick => {
-                if self.outbox.overdue_at(super::ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now) {
-                    self.link.abandon();
-                }
-            }
+            Event::Tick => {}
         }
+        self.watch(now);
         self.proceed(now);
         self.send(now);
         self.report();
@@ -37,7 +34,7 @@ impl Bridge {
 
     /// Hands to the connection what may go.
     pub(super) fn send(&mut self, now: Instant) {
-        let states_open = self.announcement == Announcement::Done;
+        let states_open = self.announcement.lets_states_go();
         let link = &mut self.link;
         self.outbox.send(now, states_open, |token, message| link.publish(token, message));
     }
@@ -52,9 +49,11 @@ impl Bridge {
         self.entities.insert(id, announced);
     }
 
-    /// Puts the retained availability message into the outbox.
+    /// Puts the retained availability message into the outbox, behind all other announcements: one that waits
+    /// there since the connection before would lend it its place.
     pub(super) fn announce_availability(&mut self, online: bool) {
         let message = self.presence.availability(online);
+        self.outbox.withdraw(Lane::Announcement, &message.topic);
         self.outbox.put(Lane::Announcement, message, None);
     }
 
@@ -93,6 +92,15 @@ impl Bridge {
         }
     }
 
+    /// Gives the connection up where the broker acknowledges nothing. At every event, for a busy inbox keeps ticks
+    /// away; but not at the end, which has a limit of its own and `offline` to say.
+    fn watch(&mut self, now: Instant) {
+        let overdue = self.outbox.overdue_at(super::ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now);
+        if overdue && self.announcement != Announcement::Closing {
+            self.link.abandon();
+        }
+    }
+
     /// Takes the next step of the announcement where it is due.
     fn proceed(&mut self, now: Instant) {
         if !self.link.is_up() {
@@ -110,7 +118,7 @@ impl Bridge {
     }
 
     /// Announces everything: discovery, then `online`; states follow when Home Assistant has settled.
-    fn announce_all(&mut self, now: Instant) {
+    pub(super) fn announce_all(&mut self, now: Instant) {
         self.announcement = Announcement::Discovering;
         for it in self.entities.values() {
             let message = self.discovery(&it.entity);
@@ -205,41 +213,11 @@ impl Bridge {
 
 #[cfg(test)]
 mod tests {
-    use crossbeam_channel::bounded;
-
-    use super::super::Presence;
+    use super::super::tests::bridge;
     use super::*;
     use crate::entity::BinarySensor;
-    use crate::entity::Device;
     use crate::entity::Sensor;
-    use crate::entity::Topics;
-    use crate::model::Health;
-    use crate::model::Qos;
-    use crate::model::Topic;
     use crate::model::Value;
-
-    /// A bridge without a connection: what it would publish waits in its outbox.
-    fn bridge() -> Bridge {
-        let topic = |text| Topic::new(text).unwrap();
-        let node = ObjectId::new("pi").unwrap();
-        let (state, availability) = (topic("luigi/pi"), topic("luigi/pi/availability"));
-        let device = Device {
-            identifier: node.clone(),
-            name: "Pi".to_owned(),
-            manufacturer: String::new(),
-            model: String::new(),
-            sw_version: String::new(),
-        };
-        let presence = Presence {
-            device,
-            topics: Topics::new(topic("homeassistant"), node, state, availability).unwrap(),
-            qos: Qos::AtLeastOnce,
-            birth_topic: topic("homeassistant/status"),
-            birth_payload: "online".to_owned(),
-        };
-        let ((_, stop), (_, link)) = (bounded(0), bounded(0));
-        super::super::new(presence, Health::default(), stop, link).0
-    }
 
     /// Registers `old`, has it read `value`, registers `new` in its place and announces all again. Returns
     /// what goes to the broker after the reading, but for discovery and `online`: `topic payload retained`.

@@ -64,7 +64,7 @@ impl LinkState {
             Link::Down(Some(known)) if *known == kind => {
                 log::debug!("still no connection to the broker: {cause}; next attempt in {pause:.1} s");
             }
-            Link::Down(_) if down.cause.is_refusal() => {
+            Link::Down(_) if down.cause.needs_a_person() => {
                 log::error!("no connection to the broker: {cause}; next attempt in {pause:.0} s");
             }
             Link::Down(_) => {

@@ -10,6 +10,8 @@ mod client;
 mod event;
 mod handle;
 mod link_state;
+#[cfg(test)]
+mod tests;
 
 pub use client::Client;
 pub use event::Inbox;
@@ -93,7 +95,7 @@ pub fn new(
     };
     (
         bridge,
-        Inbox { stop, link, requests: requested, readings: read },
+        Inbox { stop, link, requests: requested, _open: requests.clone(), readings: read },
         Client { presence, requests, readings },
     )
 }
@@ -128,7 +130,7 @@ impl Bridge {
         Ok(())
     }
 
-    /// Handles events, one at a time, until told to stop.
+    /// Handles events, one at a time, until told to stop or the link has ended.
     pub fn run(&mut self, inbox: &Inbox) {
         while let Some(event) = inbox.next(self.deadline()) {
             self.handle(event, Instant::now());
@@ -139,17 +141,18 @@ impl Bridge {
     /// Blocks for `limit` at most; returns at once when the link is down. Returns how many messages were
     /// not delivered.
     pub fn finish(&mut self, inbox: &Inbox, limit: Duration) -> usize {
-        let deadline = Instant::now() + limit;
+        let began = Instant::now();
         while let Some(event) = inbox.left() {
             self.handle(event, Instant::now());
         }
-        self.announcement = Announcement::Done; // Nothing is left to wait for: states may go.
-        self.deliver(inbox, deadline);
+        self.announcement = Announcement::Closing;
+        // A quarter is left for the last message, however much before it is never acknowledged.
+        self.deliver(inbox, began + limit / 4 * 3);
         let undelivered = self.outbox.len();
         if self.link.is_up() {
             self.announce_availability(false);
-            self.deliver(inbox, deadline);
-            self.disconnect(inbox, deadline);
+            self.deliver(inbox, began + limit);
+            self.disconnect(inbox, began + limit);
         }
         undelivered
     }

@@ -9,7 +9,7 @@ use crate::bridge::Presence;
 use crate::config::Config;
 use crate::daemon;
 use crate::entity::Entity;
-use crate::link::Step;
+use crate::link::Outcome;
 use crate::link::probe;
 use crate::model::Chain;
 use crate::model::Health;
@@ -61,36 +61,19 @@ fn announced(presence: &Presence, entities: &[&Entity]) -> String {
     text + &format!("{} entities would be announced\n", entities.len())
 }
 
-/// Tries the broker step by step. Returns whether all that is needed works.
+/// Tries the broker step by step. Returns whether no step fails.
 fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> bool {
     let options = daemon::link_options(config, presence);
     let Ok(topic) = config.topics.state.join("check") else { return false };
     say(output, "to the broker:");
-    let mut works = true;
     probe(&options, &topic, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
         let (mark, text) = match outcome {
-            Ok(detail) => ("ok", detail),
-            // Home Assistant speaks when it starts; that it is silent now proves nothing.
-            Err(reason) if step == Step::HomeAssistant => ("??", reason),
-            Err(reason) => {
-                works = false;
-                ("NO", reason)
-            }
+            Outcome::Well(detail) => ("ok", detail),
+            Outcome::Unsure(detail) => ("??", detail),
+            Outcome::Failed(reason) => ("NO", reason),
         };
-        say(output, &format!("  {mark}  {}: {text}", title(step)));
-    });
-    works
-}
-
-fn title(step: Step) -> &'static str {
-    match step {
-        Step::Resolve => "name look-up",
-        Step::Tcp => "TCP",
-        Step::Tls => "TLS",
-        Step::Login => "login",
-        Step::Publish => "publishing",
-        Step::HomeAssistant => "Home Assistant",
-    }
+        say(output, &format!("  {mark}  {step}: {text}"));
+    })
 }
 
 /// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.

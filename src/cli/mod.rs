@@ -33,7 +33,7 @@ pub fn main() -> Exit {
     }
 }
 
-/// Whether `MOCK_MODE` asks for the mock broker, as it did in the Python module.
+/// Whether `MOCK_MODE` asks for the mock broker, as the Python module's README has it.
 fn mock_mode(environment: &Environment) -> bool {
     let mode = environment.variable("MOCK_MODE").map(|it| it.to_string_lossy().to_lowercase());
     mode.is_some_and(|it| ["1", "yes", "true", "on"].contains(&it.as_str()))

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::defaults;
 use super::settings::{Reported, Settings};
-use super::suggestion::nearest;
 use super::value::{self, Refusal};
+
+use crate::model::nearest;
 
 /// Which readings of the machine itself are published, and how often.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,6 @@ mod ini;
 mod load;
 mod logging;
 mod settings;
-mod suggestion;
 mod topics;
 mod value;
 

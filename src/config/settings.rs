@@ -10,10 +10,10 @@ use std::path::Path;
 use super::environment::Environment;
 use super::error::{ConfigError, Place, Problem};
 use super::ini::{Document, Entry};
-use super::suggestion::nearest;
 use super::value::{MQTT_STRING_BYTES, Refusal};
 
 use crate::model::Secret;
+use crate::model::nearest;
 
 /// What is set, emptied key by key as it is read. A key that nobody asks for is an unknown one.
 pub(super) struct Settings<'e> {

@@ -9,9 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::ObjectId;
+use crate::model::nearest;
 
 use super::class::{self, SensorClass, StateClass, Units};
-use super::nearest::nearest;
 use super::state::{MAX_CHARS, UNKNOWN};
 use super::{Device, Entity, Platform, Topics};
 
@@ -245,12 +245,9 @@ pub(super) fn on_device(entity: &Entity, device: &Device, topics: &Topics) -> Re
 
 /// Adds that `found` is none of the classes `known`, and which of them was meant.
 fn unknown_class(known: &[&str], found: &str, problems: &mut Problems) {
-    match nearest(found, known) {
-        Some(name) => {
-            problems.add("device_class", format!("a known class (did you mean {name}?)"), quoted(found));
-        }
-        None => problems.add("device_class", one_of(known), quoted(found)),
-    }
+    let meant = nearest(found, known.iter().copied());
+    let suggestion = meant.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
+    problems.add("device_class", one_of(known), quoted(found) + &suggestion);
 }
 
 fn is_whole(duration: Duration) -> bool {

@@ -9,7 +9,6 @@ mod check;
 mod class;
 mod device;
 mod draft;
-mod nearest;
 mod payload;
 mod sensor;
 mod state;

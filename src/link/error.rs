@@ -159,8 +159,23 @@ impl LinkError {
         }
     }
 
-    /// Whether only a person can cure it, at the broker or in the configuration: trying often is then no
-    /// use, and looks like an attack.
+    /// Whether only a person can cure it: a refusal, or files and certificates that do not fit. Not what may
+    /// come right with our clock.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            LinkError::Tls { problem, .. } => !matches!(
+                problem,
+                TlsProblem::Expired
+                    | TlsProblem::NotYetValid
+                    | TlsProblem::NotTls // A broker that is just starting looks like that too.
+                    | TlsProblem::Other(_)
+            ),
+            cause => cause.is_refusal(),
+        }
+    }
+
+    /// Whether the broker has looked at our login and refused it: trying often is then no use, and looks
+    /// like an attack.
     pub fn is_refusal(&self) -> bool {
         matches!(self, LinkError::Refused(reason) if *reason != Refusal::ServerUnavailable)
     }
@@ -344,7 +359,17 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_person_must_cure_is_a_refusal() {
+    fn a_certificate_that_does_not_fit_needs_a_person_and_one_out_of_its_time_perhaps_a_clock() {
+        let tls = |problem| LinkError::Tls { address: "broker:8883".to_owned(), problem };
+        assert!(tls(TlsProblem::UnknownAuthority).needs_a_person());
+        assert!(tls(TlsProblem::NameMismatch { host: "broker".to_owned() }).needs_a_person());
+        assert!(!tls(TlsProblem::NotYetValid).needs_a_person());
+        assert!(LinkError::Refused(Refusal::NotAuthorized).needs_a_person());
+        assert!(!LinkError::ClosedByBroker.needs_a_person());
+    }
+
+    #[test]
+    fn only_a_login_that_was_looked_at_is_refused() {
         assert!(LinkError::Refused(Refusal::ClientIdRejected).is_refusal());
         assert!(!LinkError::Refused(Refusal::ServerUnavailable).is_refusal());
         assert!(!LinkError::ClosedByBroker.is_refusal());

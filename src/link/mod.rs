@@ -36,7 +36,7 @@ use crate::worker::Worker;
 
 pub use error::{LinkError, Refusal, TlsProblem};
 pub use options::Options;
-pub use probe::{Step, probe};
+pub use probe::{Outcome, Step, probe};
 pub use session::{Full, Session};
 
 use dialer::{Current, Dialer};

@@ -37,52 +37,71 @@ pub enum Step {
     HomeAssistant,
 }
 
-/// Tries what `options` say, and tells the outcome of each step, with a detail or with what failed and
-/// what to do, until one fails that the others need. Blocks: each step up to `connection_timeout` (the
-/// first as long as the resolver takes), the last up to `wait`. Returns whether all went well.
+/// How a step of [`probe`] went, with a detail, or with what failed and what to do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// As it should.
+    Well(String),
+    /// Nobody can tell; no reason to change anything.
+    Unsure(String),
+    /// Not as it should.
+    Failed(String),
+}
+
+/// Tries what `options` say, and tells the outcome of each step, until one fails that the others need. Blocks: each step up to `connection_timeout` (the
+/// first as long as the resolver takes), the last up to `wait`. Returns whether none failed.
 ///
 /// The client identifier is the configured one with `-check` behind it and there is no will, so a daemon
 /// that runs meanwhile is not disturbed. A message that is not retained is published on `probe_topic`.
 ///
-/// Nobody on `birth_topic` is not a failure: Home Assistant speaks there when it starts, and keeps
+/// Nobody on `birth_topic` is [`Outcome::Unsure`]: Home Assistant speaks there when it starts, and keeps
 /// the message only if it was told to retain it.
 pub fn probe(
     options: &Options,
     probe_topic: &Topic,
     birth_topic: &Topic,
     wait: Duration,
-    mut report: impl FnMut(Step, &Result<String, String>),
+    mut report: impl FnMut(Step, &Outcome),
 ) -> bool {
     let mut options = options.clone();
     options.client.id.push_str("-check");
-    let mut tell = |step, outcome: &Result<String, String>| {
-        report(step, outcome);
-        outcome.is_ok()
+    let mut tell = |step, outcome: Outcome| {
+        report(step, &outcome);
+        !matches!(outcome, Outcome::Failed(_))
     };
 
     let (addresses, outcome) = resolve(&options);
-    if !tell(Step::Resolve, &outcome) {
+    if !tell(Step::Resolve, outcome.into()) {
         return false;
     }
     let (streams, outcome) = connect(&options, &addresses);
-    if !tell(Step::Tcp, &outcome) {
+    if !tell(Step::Tcp, outcome.into()) {
         return false;
     }
     let (reachable, mut streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
     let stream = streams.drain(..).next();
     if let Some(stream) = stream.filter(|_| options.endpoint.tls.is_some()) {
-        if !tell(Step::Tls, &handshake(&options, stream).map_err(|it| Chain(&it).to_string())) {
+        let outcome = handshake(&options, stream).map_err(|it| Chain(&it).to_string());
+        if !tell(Step::Tls, outcome.into()) {
             return false;
         }
     }
     drop(streams);
     let (connection, outcome) = log_in(&options, &reachable);
-    if !tell(Step::Login, &outcome) {
+    if !tell(Step::Login, outcome.into()) {
         return false;
     }
     let Some(mut connection) = connection else { return false };
-    let published = tell(Step::Publish, &publish(&options, &mut connection, probe_topic));
-    let heard = tell(Step::HomeAssistant, &listen(&options, &mut connection, birth_topic, wait));
+    let published = tell(Step::Publish, publish(&options, &mut connection, probe_topic).into());
+    let heard = match listen(&options, &mut connection, birth_topic, wait) {
+        Ok(Some(said)) => Outcome::Well(said),
+        Ok(None) => Outcome::Unsure(format!(
+            "not heard within {} s: it speaks on {birth_topic} when it starts",
+            wait.as_secs()
+        )),
+        Err(reason) => Outcome::Failed(reason),
+    };
+    let heard = tell(Step::HomeAssistant, heard);
     // Wait for DISCONNECT to be written, so that the broker logs an orderly end.
     let deadline = Instant::now() + LAST_WORD;
     if connection.client().try_disconnect().is_ok() {
@@ -197,12 +216,13 @@ fn publish(options: &Options, connection: &mut Connection, topic: &Topic) -> Res
     }
 }
 
+/// What Home Assistant says on `topic`, if it says anything within `wait`.
 fn listen(
     options: &Options,
     connection: &mut Connection,
     topic: &Topic,
     wait: Duration,
-) -> Result<String, String> {
+) -> Result<Option<String>, String> {
     if !subscribe(connection, topic, Instant::now() + options.client.connection_timeout)? {
         return Err(format!(
             "the broker refused the subscription to {topic}: check what it allows this user"
@@ -214,11 +234,10 @@ fn listen(
         }
         _ => None,
     })?;
-    Ok(match seen {
-        Some((payload, true)) => format!("said {payload:?} on {topic} (retained)"),
-        Some((payload, false)) => format!("says {payload:?} on {topic}"),
-        None => format!("not seen within {} s: it speaks on {topic} when it starts", wait.as_secs()),
-    })
+    Ok(seen.map(|(payload, retained)| match retained {
+        true => format!("said {payload:?} on {topic} (retained)"),
+        false => format!("says {payload:?} on {topic}"),
+    }))
 }
 
 /// Subscribes to `topic`. Returns whether the broker accepts that.
@@ -258,6 +277,15 @@ fn is_message(publish: &Publish, topic: &Topic, payload: &[u8]) -> bool {
     publish.topic == topic.as_str() && publish.payload == payload
 }
 
+impl From<Result<String, String>> for Outcome {
+    fn from(result: Result<String, String>) -> Outcome {
+        match result {
+            Ok(detail) => Outcome::Well(detail),
+            Err(reason) => Outcome::Failed(reason),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -265,7 +293,7 @@ impl fmt::Display for Step {
             Step::Tcp => "TCP",
             Step::Tls => "TLS",
             Step::Login => "login",
-            Step::Publish => "publish",
+            Step::Publish => "publishing",
             Step::HomeAssistant => "Home Assistant",
         })
     }
@@ -292,7 +320,7 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| serve(&peer));
             let mut steps = Vec::new();
-            let report = |step, outcome: &Result<String, String>| steps.push(format!("{step}: {outcome:?}"));
+            let report = |step, outcome: &Outcome| steps.push(format!("{step}: {outcome:?}"));
             let well = probe(&options, &probe_topic, &birth, Duration::from_millis(300), report);
             (steps, well)
         })
@@ -339,9 +367,9 @@ mod tests {
         assert_eq!(
             steps[2..],
             [
-                r#"login: Ok("as anonymous")"#,
-                r#"publish: Ok("a message on luigi/check came back")"#,
-                r#"Home Assistant: Ok("said \"online\" on ha/status (retained)")"#,
+                r#"login: Well("as anonymous")"#,
+                r#"publishing: Well("a message on luigi/check came back")"#,
+                r#"Home Assistant: Well("said \"online\" on ha/status (retained)")"#,
             ]
         );
     }
@@ -358,10 +386,25 @@ mod tests {
         });
         assert!(!well);
         assert!(
-            steps[3].starts_with(r#"publish: Err("the broker took a message on luigi/check"#),
+            steps[3].starts_with(r#"publishing: Failed("the broker took a message on luigi/check"#),
             "{steps:?}"
         );
-        assert!(steps[4].starts_with(r#"Home Assistant: Ok("not seen within"#), "{steps:?}");
+        assert!(steps[4].starts_with(r#"Home Assistant: Unsure("not heard within"#), "{steps:?}");
+    }
+
+    #[test]
+    fn who_may_not_hear_home_assistant_is_told_so() {
+        let (steps, well) = steps(|peer| {
+            let mut wire = subscribed(peer);
+            let message = take_message(&mut wire);
+            wire.send(&message);
+            let (_, body) = wire.packet();
+            wire.send(&[0x90, 3, body[0], body[1], 0x80]);
+            assert_eq!(wire.packet(), (0xe0, vec![]));
+        });
+        assert!(!well);
+        let expected = r#"Home Assistant: Failed("the broker refused the subscription to ha/status"#;
+        assert!(steps[4].starts_with(expected), "{steps:?}");
     }
 
     #[test]

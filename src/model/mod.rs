@@ -6,6 +6,7 @@ mod id;
 mod message;
 mod reading;
 mod secret;
+mod suggestion;
 mod topic;
 
 pub use chain::Chain;
@@ -14,4 +15,5 @@ pub use id::{IdError, ObjectId};
 pub use message::{Incoming, Message, Qos, Token};
 pub use reading::{Reading, Value};
 pub use secret::Secret;
+pub use suggestion::nearest;
 pub use topic::{Topic, TopicError, TopicFilter};

@@ -54,7 +54,7 @@ impl Outbox {
     ) {
         let lanes = if states_open { &[Lane::Announcement, Lane::State][..] } else { &[Lane::Announcement] };
         for &lane in lanes {
-            while self.window.has_room() {
+            while self.window.has_room(lane) {
                 let Some(waiting) = self.lane(lane).pop(now) else { break };
                 if publish(self.window.next(), &waiting.message) {
                     self.window.push(lane, waiting, now);
@@ -203,14 +203,25 @@ mod tests {
     #[test]
     fn the_window_is_measured_from_the_oldest_unacknowledged() {
         let mut outbox = Outbox::default();
-        for at in 0..=window::SIZE {
+        for at in 0..=window::STATES_SIZE {
             outbox.put(Lane::State, message(&format!("t{at}"), "1"), None);
         }
-        assert_eq!(sent(&mut outbox, true).len() as u64, window::SIZE);
+        assert_eq!(sent(&mut outbox, true).len() as u64, window::STATES_SIZE);
         outbox.acknowledge(Token(1));
         assert_eq!(sent(&mut outbox, true).len(), 0, "token 0 still holds the window");
         outbox.acknowledge(Token(0));
         assert_eq!(sent(&mut outbox, true).len(), 1);
+    }
+
+    #[test]
+    fn an_announcement_finds_room_however_many_states_are_unacknowledged() {
+        let mut outbox = Outbox::default();
+        for at in 0..=window::STATES_SIZE {
+            outbox.put(Lane::State, message(&format!("t{at}"), "1"), None);
+        }
+        sent(&mut outbox, true);
+        outbox.put(Lane::Announcement, message("availability", "offline"), None);
+        assert!(sent(&mut outbox, true)[0].ends_with(" availability=offline"));
     }
 
     #[test]

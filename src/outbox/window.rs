@@ -24,9 +24,13 @@ struct InFlight {
 }
 
 impl Window {
-    /// Whether one more may go.
-    pub(super) fn has_room(&self) -> bool {
-        self.in_flight.first_key_value().is_none_or(|(oldest, _)| self.next - oldest.0 < SIZE)
+    /// Whether one more of `lane` may go.
+    pub(super) fn has_room(&self, lane: Lane) -> bool {
+        let size = match lane {
+            Lane::Announcement => SIZE,
+            Lane::State => STATES_SIZE,
+        };
+        self.in_flight.first_key_value().is_none_or(|(oldest, _)| self.next - oldest.0 < size)
     }
 
     /// The token of the next message.
@@ -36,7 +40,7 @@ impl Window {
 
     /// `waiting` went out, as [`Window::next`] said, at `now`.
     pub(super) fn push(&mut self, lane: Lane, waiting: Waiting, now: Instant) {
-        debug_assert!(self.has_room());
+        debug_assert!(self.has_room(lane));
         self.in_flight.insert(Token(self.next), InFlight { lane, waiting, since: now });
         self.next += 1;
     }
@@ -69,4 +73,7 @@ impl Window {
 
 /// Largest distance between the oldest and the newest in flight: with 100 the connection is as fast as
 /// it gets, and it stays well below the 256 packet identifiers it has.
-pub(super) const SIZE: u64 = 100;
+const SIZE: u64 = 100;
+/// The same where states are concerned. The rest is for announcements: `offline` must get away although a broker
+/// that has fallen silent has acknowledged no state.
+pub(super) const STATES_SIZE: u64 = SIZE - 10;

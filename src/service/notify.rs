@@ -18,12 +18,7 @@ pub struct Notifier(Option<(UnixDatagram, SocketAddr)>);
 impl Notifier {
     /// Tells whoever started this process, as far as they have asked for it.
     pub fn of_process() -> Notifier {
-        env::var_os("NOTIFY_SOCKET").map_or(Notifier::silent(), |it| Notifier::to(&it))
-    }
-
-    /// Tells nobody.
-    pub fn silent() -> Notifier {
-        Notifier(None)
+        env::var_os("NOTIFY_SOCKET").map_or(Notifier(None), |it| Notifier::to(&it))
     }
 
     /// Tells the socket at `address`: an absolute path, or `@` and an abstract name.
@@ -41,12 +36,6 @@ impl Notifier {
     /// The service is on its way to a clean end.
     pub fn stopping(&self) {
         self.tell("STOPPING=1");
-    }
-
-    /// What the service is doing, as one line for `systemctl status`.
-    pub fn status(&self, text: &str) {
-        // A line break would begin the next key.
-        self.tell(&format!("STATUS={}", text.replace('\n', " ")));
     }
 
     fn tell(&self, message: &str) {
@@ -96,8 +85,6 @@ mod tests {
         let manager = UnixDatagram::bind(&path).unwrap();
         let notifier = Notifier::to(path.as_os_str());
         check(&manager, || notifier.ready(), "READY=1");
-        check(&manager, || notifier.status("link up"), "STATUS=link up");
-        check(&manager, || notifier.status("a\nSTOPPING=1"), "STATUS=a STOPPING=1");
         check(&manager, || notifier.stopping(), "STOPPING=1");
     }
 

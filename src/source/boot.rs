@@ -19,19 +19,30 @@ use crate::model::Value;
 pub(super) struct LastBoot {
     entities: [Entity; 1],
     stat: KernelFile,
+    /// Moves of up to this many seconds are the clock being corrected, not set.
+    dead_band_s: f64,
     /// What was told last.
     told: Option<OffsetDateTime>,
 }
 
 impl LastBoot {
-    /// The last boot of the machine under `root`.
-    pub(super) fn new(root: &Path) -> LastBoot {
+    /// The last boot of the machine under `root`; told anew when it has moved by more than `dead_band_s` seconds.
+    pub(super) fn new(root: &Path, dead_band_s: f64) -> LastBoot {
         let entity = Sensor::new("last_boot", "Last boot")
             .device_class("timestamp")
             .category_diagnostic()
             .build()
             .expect("a test builds every entity of the host");
-        LastBoot { entities: [entity], stat: KernelFile::new(root, "proc/stat"), told: None }
+        LastBoot { entities: [entity], stat: KernelFile::new(root, "proc/stat"), dead_band_s, told: None }
+    }
+}
+
+impl LastBoot {
+    /// What to tell of `boot`: what was told before, unless it has moved.
+    fn steady(&mut self, boot: OffsetDateTime) -> OffsetDateTime {
+        let dead_band_s = self.dead_band_s;
+        let told = self.told.filter(|told| (boot - *told).as_seconds_f64().abs() <= dead_band_s);
+        *self.told.insert(told.unwrap_or(boot))
     }
 }
 
@@ -42,8 +53,7 @@ impl Source for LastBoot {
 
     fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
         let boot = self.stat.parse("a line `btime` with seconds since 1970", boot_time)?;
-        let boot = steady(self.told, boot);
-        self.told = Some(boot);
+        let boot = self.steady(boot);
         let clock_was_set = boot.unix_timestamp() >= EARLIEST_S;
         let text = clock_was_set.then(|| boot.format(&Rfc3339).ok()).flatten();
         values.push(text.map_or(Value::Unknown, Value::Text));
@@ -51,18 +61,11 @@ impl Source for LastBoot {
     }
 }
 
-/// What to tell of `boot` when `told` was told before.
-fn steady(told: Option<OffsetDateTime>, boot: OffsetDateTime) -> OffsetDateTime {
-    told.filter(|told| (boot - *told).whole_seconds().unsigned_abs() <= CORRECTION_S).unwrap_or(boot)
-}
-
 fn boot_time(stat: &str) -> Option<OffsetDateTime> {
     let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
 
-/// Moves of up to this many seconds are the clock being corrected, not set.
-const CORRECTION_S: u64 = 60;
 /// 2000-01-01: no machine that runs this was booted earlier.
 const EARLIEST_S: i64 = 946_684_800;
 
@@ -72,26 +75,47 @@ mod tests {
     use super::*;
     use std::fs;
 
-    #[test]
-    fn the_clock_being_corrected_is_no_news_and_the_clock_being_set_is() {
+    /// Has the kernel tell one `btime` after the other, and compares what is told.
+    #[track_caller]
+    fn check<const N: usize>(dead_band_s: f64, told: [(i64, Value); N]) {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("proc")).unwrap();
-        let mut source = LastBoot::new(root.path());
-        for (btime, expected) in [
-            (5, Value::Unknown),
-            (1_714_564_800, "2024-05-01T12:00:00Z".into()),
-            (1_714_564_801, "2024-05-01T12:00:00Z".into()),
-            (1_714_564_860, "2024-05-01T12:00:00Z".into()),
-            (1_714_564_740, "2024-05-01T12:00:00Z".into()),
-            (1_714_564_861, "2024-05-01T12:01:01Z".into()),
-            (1_714_564_820, "2024-05-01T12:01:01Z".into()),
-        ] {
+        let mut source = LastBoot::new(root.path(), dead_band_s);
+        for (btime, expected) in told {
             fs::write(root.path().join("proc/stat"), format!("cpu 1 2\nbtime {btime}\nprocesses 7\n"))
                 .unwrap();
             let mut values = Vec::new();
             source.sample(&mut values).unwrap();
             assert_eq!(values, [expected], "{btime}");
         }
+    }
+
+    #[test]
+    fn the_clock_being_corrected_is_no_news_and_the_clock_being_set_is() {
+        check(
+            60.0,
+            [
+                (5, Value::Unknown),
+                (1_714_564_800, "2024-05-01T12:00:00Z".into()),
+                (1_714_564_801, "2024-05-01T12:00:00Z".into()),
+                (1_714_564_860, "2024-05-01T12:00:00Z".into()),
+                (1_714_564_740, "2024-05-01T12:00:00Z".into()),
+                (1_714_564_861, "2024-05-01T12:01:01Z".into()),
+                (1_714_564_820, "2024-05-01T12:01:01Z".into()),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_dead_band_says_how_much_is_a_correction() {
+        check(
+            1.0,
+            [
+                (1_714_564_800, "2024-05-01T12:00:00Z".into()),
+                (1_714_564_801, "2024-05-01T12:00:00Z".into()),
+                (1_714_564_802, "2024-05-01T12:00:02Z".into()),
+            ],
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Host;
+use crate::config::HostSampling;
 use crate::config::HostSensor;
 use crate::model::Chain;
 use crate::model::Health;
@@ -28,8 +29,8 @@ use super::{Polled, Source};
 /// Reads a few small files; blocks as long as that takes, a few milliseconds.
 pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
     let polled = host.sensors.iter().filter_map(|sampling| {
-        let Some(source) = source(sampling.sensor, host, health) else {
-            log::debug!("this machine has no {:?}", sampling.sensor);
+        let Some(source) = source(sampling, host, health) else {
+            log::debug!("this machine has no {}", sampling.sensor.as_str());
             return None;
         };
         let (interval, dead_band) = (sampling.interval, sampling.dead_band);
@@ -39,15 +40,15 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
     polled.collect()
 }
 
-fn source(sensor: HostSensor, host: &Host, health: &Health) -> Option<Box<dyn Source>> {
+fn source(sampling: &HostSampling, host: &Host, health: &Health) -> Option<Box<dyn Source>> {
     let root = host.root.as_path();
-    match sensor {
+    match sampling.sensor {
         HostSensor::CpuTemperature => tried(CpuTemperature::find(root)?),
         HostSensor::Load => tried(Load::new(root)),
         HostSensor::Memory => tried(MemoryUse::memory(root)),
         HostSensor::Swap => tried(MemoryUse::swap(root)),
         HostSensor::Disk => tried(Disk::new(root, &host.disk_path)),
-        HostSensor::LastBoot => tried(LastBoot::new(root)),
+        HostSensor::LastBoot => tried(LastBoot::new(root, sampling.dead_band)),
         HostSensor::Wifi => tried(WifiSignal::new(root)),
         HostSensor::Throttling => tried(Throttling::find(root)?),
         HostSensor::IpAddress => tried(IpAddress::new(root)),
@@ -76,21 +77,7 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use crate::config::HostSampling;
     use crate::model::Value;
-
-    const ALL: [HostSensor; 10] = [
-        HostSensor::CpuTemperature,
-        HostSensor::Load,
-        HostSensor::Memory,
-        HostSensor::Swap,
-        HostSensor::Disk,
-        HostSensor::LastBoot,
-        HostSensor::Wifi,
-        HostSensor::Throttling,
-        HostSensor::IpAddress,
-        HostSensor::Bridge,
-    ];
 
     fn host(root: PathBuf, sensors: &[HostSensor]) -> Host {
         let sampling = |sensor| HostSampling { sensor, interval: Duration::from_secs(60), dead_band: 0.0 };
@@ -110,7 +97,7 @@ mod tests {
     /// its use shows as `some` when it is a percentage.
     fn sampled(root: PathBuf) -> String {
         let mut text = String::new();
-        for mut polled in sources(&host(root, &ALL), &Health::default()) {
+        for mut polled in sources(&host(root, &HostSensor::ALL), &Health::default()) {
             let mut values = Vec::new();
             polled.source.sample(&mut values).unwrap();
             assert_eq!(values.len(), polled.source.entities().len());
@@ -146,7 +133,7 @@ mod tests {
     /// Home Assistant keys its history by these: a change here loses it, for every user.
     #[test]
     fn ids_and_names_stay_as_they_are() {
-        let sources = sources(&host(case("pi-zero-w"), &ALL), &Health::default());
+        let sources = sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default());
         let entities = sources.iter().flat_map(|polled| polled.source.entities());
         let found: Vec<String> =
             entities.map(|it| format!("{} {} {}", it.platform(), it.id(), it.name())).collect();
@@ -175,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_oldest_home_assistant_we_look_after_takes_every_entity() {
-        for polled in sources(&host(case("pi-zero-w"), &ALL), &Health::default()) {
+        for polled in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
             for entity in polled.source.entities() {
                 assert!(entity.known_in_2023_12(), "{}", entity.id());
             }
@@ -184,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_told_fits_its_entity() {
-        for mut polled in sources(&host(case("pi-zero-w"), &ALL), &Health::default()) {
+        for mut polled in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
             let mut values = Vec::new();
             polled.source.sample(&mut values).unwrap();
             for (entity, value) in polled.source.entities().iter().zip(&values) {

@@ -25,9 +25,10 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Starts the thread `poll`, which samples each of `sources` at once and then at its interval, and offers
-    /// to `outlet` what passes their filters. A reading that finds no room there is offered again with the next sample.
-    /// Dropping the worker waits for the sample being taken, a few milliseconds.
+    /// Starts the thread `poll`, which samples each of `sources` after its delay and then at its interval, and
+    /// offers to `outlet` what passes their filters. A reading that finds no room there is offered again with the
+    /// next sample. Dropping the worker waits for the sample being taken: a few milliseconds, but for ever on a
+    /// file system whose server is gone.
     ///
     /// # Errors
     ///

@@ -1,0 +1,51 @@
+//! A source that hangs, as a file system does whose server is gone.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::libc::O_NONBLOCK;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use luigi_mqtt::mock::Broker;
+use luigi_mqtt::mock::Settings;
+use luigi_mqtt::model::Topic;
+
+use crate::support::LIMIT;
+use crate::support::Launch;
+use crate::support::wait_until;
+
+/// Puts a pipe in the place of `path`, and waits until somebody reads from it: for ever, while the result lives.
+fn hang(path: &Path) -> File {
+    let pipe = path.with_extension("pipe");
+    mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    fs::rename(&pipe, path).unwrap();
+    let mut opened: io::Result<File> = Err(io::ErrorKind::NotFound.into());
+    wait_until("a reader", LIMIT, || {
+        opened = File::options().write(true).custom_flags(O_NONBLOCK).open(path);
+        opened.is_ok()
+    });
+    opened.unwrap()
+}
+
+#[test]
+fn a_source_that_hangs_does_not_hold_up_the_goodbye() {
+    let broker = Broker::start(Settings::default()).unwrap();
+    let port = broker.address().port();
+    let availability = Topic::new("luigi/pi/availability").unwrap();
+    let launch = Launch::new(&format!(
+        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Topics]\nAVAILABILITY_TOPIC={availability}\n\
+         [Host]\nSENSORS=load\nINTERVAL=1\n[Logging]\nLOG_FILE=\n"
+    ));
+    let loadavg = launch.folder().join("machine/proc/loadavg");
+    let mut daemon = launch.start();
+    daemon.wait_for_line("announced");
+    let _pipe = hang(&loadavg);
+    daemon.terminate();
+    assert_eq!(daemon.wait_exit(Duration::from_secs(10)).code(), Some(0));
+    assert_eq!(broker.retained(&availability).as_deref(), Some(&b"offline"[..]));
+    assert_eq!(broker.connect_count(), 1);
+}
