@@ -7,12 +7,17 @@ mod net;
 mod observer;
 mod process;
 mod relay;
+mod station;
 mod wait;
+mod witness;
 
 pub(crate) use configuration::{AVAILABILITY, CLIENT_ID, Configuration};
 pub(crate) use daemon::{Daemon, Launch, Stream};
 pub(crate) use mosquitto::{Mosquitto, MosquittoOptions};
 pub(crate) use net::{SilentPeer, free_port};
 pub(crate) use observer::{Observer, Seen};
+pub(crate) use process::Process;
 pub(crate) use relay::Relay;
+pub(crate) use station::{Station, config, hasty};
 pub(crate) use wait::{LIMIT, wait_until, wait_until_or};
+pub(crate) use witness::{Witness, line, payload, retained, wait_for_connects, wait_for_retained};
