@@ -43,7 +43,7 @@ pub enum StartError {
     },
 }
 
-/// Runs the daemon until a signal stops it: blocks as long as that takes, then 2 s at most to say goodbye.
+/// Runs the daemon until a signal stops it: blocks as long as that takes, then 3 s at most to say goodbye.
 /// With `mock`, a broker in this process takes the place of the configured one and shows what arrives.
 ///
 /// # Errors
@@ -61,7 +61,6 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
         let (broker, client) = (&config.broker, &config.client.id);
         log::info!("connecting to the broker at {}:{} as {client}", broker.host, broker.port);
     }
-    let stop = signal::stop_requested().map_err(system("the signal handler"))?;
 
     let notifier = Notifier::of_process();
     let rehearsal = match mock {
@@ -80,6 +79,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     let health = Health::default();
     let presence = presence(&config).map_err(StartError::Topic)?;
     let sources = host::sources(&config.host, &health);
+    // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
+    let stop = signal::stop_requested().map_err(system("the signal handler"))?;
     let options = link_options(&config, &presence);
     let (reports, reported) = bounded(LINK_EVENTS);
     let (mut bridge, inbox, client) = bridge::new(presence, health, stop, reported);
@@ -94,7 +95,9 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
 
     notifier.stopping();
     log::info!("stopping");
-    drop(poller);
+    if !poller.stop_within(POLLER_END) {
+        log::warn!("a reading of the machine hangs, and is left behind");
+    }
     let undelivered = bridge.finish(&inbox, GOODBYE);
     drop(inbox); // Before the join: from here on the link's reports fail rather than wait.
     if !link.stop(LINK_END) {
@@ -181,6 +184,8 @@ impl Error for StartError {
 
 /// How many reports of the link wait for the bridge; the next waits with the link thread.
 const LINK_EVENTS: usize = 64;
+/// Limit for the sample being taken: milliseconds, unless a driver or a network file system hangs.
+const POLLER_END: Duration = Duration::from_millis(500);
 /// Limit for the last messages and `offline`: systemd waits 90 s, a person at a terminal does not.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Limit for the link thread to end after that; only an attempt to connect takes longer.

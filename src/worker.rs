@@ -52,7 +52,7 @@ impl Worker {
     /// Tells the thread to stop, waits at most `limit` for it, and leaves it to end by itself
     /// after that. Returns whether it has ended.
     ///
-    /// For the one thread that can sit in a call nobody can interrupt: a name look-up.
+    /// For threads that can sit in a call nobody can interrupt: a name look-up, a file system that hangs.
     pub fn stop_within(mut self, limit: Duration) -> bool {
         self.stop.take();
         let deadline = Instant::now() + limit;

@@ -3,6 +3,7 @@
 //!
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
+mod hardening_machine;
 mod layering;
 mod readme;
 #[allow(
