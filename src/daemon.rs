@@ -62,7 +62,6 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
         let (broker, client) = (&config.broker, &config.client.id);
         log::info!("connecting to the broker at {}:{} as {client}", broker.host, broker.port);
     }
-    let stop = signal::stop_requested().map_err(system("the signal handler"))?;
 
     let notifier = Notifier::of_process();
     let rehearsal = match mock {
@@ -81,6 +80,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     let health = Health::default();
     let presence = presence(&config).map_err(StartError::Topic)?;
     let sources = host::sources(&config.host, &health);
+    // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
+    let stop = signal::stop_requested().map_err(system("the signal handler"))?;
     let options = link_options(&config, &presence);
     let (reports, reported) = bounded(LINK_EVENTS);
     let (mut bridge, inbox, client) = bridge::new(presence, health, stop, reported);

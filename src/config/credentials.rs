@@ -103,12 +103,18 @@ fn read_secret(
     let text = String::from_utf8(bytes).ok();
     let password = text.as_deref().map(|it| it.strip_suffix('\n').unwrap_or(it));
     match password.map(|it| it.strip_suffix('\r').unwrap_or(it)) {
-        Some(password) if (1..=MQTT_STRING_BYTES).contains(&password.len()) => Ok(Secret::new(password)),
+        Some(password) if is_line(password) => Ok(Secret::new(password)),
         _ => {
-            let expected = format!("a password in {}: {LEGAL}", path.display());
+            let expected = format!("a password in {}: one line of {LEGAL}", path.display());
             Err(settings.refuse(place.clone(), Problem::expected_hidden(expected)))
         }
     }
+}
+
+/// Whether `text` can be what somebody has written for a password. A second line, an empty one too, is a
+/// slip of an editor or another format, and would only come back as the broker's refusal.
+fn is_line(text: &str) -> bool {
+    (1..=MQTT_STRING_BYTES).contains(&text.len()) && !text.contains(|c: char| c.is_control() && c != '\t')
 }
 
 const SECTION: &str = "Authentication";
@@ -189,15 +195,18 @@ mod tests {
         check_file("p w", Ok("p w"));
         check_file("pw\n", Ok("pw"));
         check_file("pw\r\n", Ok("pw"));
-        check_file(" pw \n\n", Ok(" pw \n"));
+        check_file(" p\tw \n", Ok(" p\tw "));
         check_file("x".repeat(MQTT_STRING_BYTES) + "\r\n", Ok(&"x".repeat(MQTT_STRING_BYTES)));
     }
 
     #[test]
     fn a_file_without_a_password_is_refused() {
-        let legal = "/x.conf:3: [Authentication] PASSWORD_FILE: expected a password in /password: 1 to 65535 bytes of text in UTF-8";
+        let legal = "/x.conf:3: [Authentication] PASSWORD_FILE: expected a password in /password: one line of 1 to 65535 bytes of text in UTF-8";
         check_file("", Err(legal));
         check_file("\n", Err(legal));
+        check_file("hunter2\n\n", Err(legal));
+        check_file("luigi\nhunter2\n", Err(legal));
+        check_file("hunter2\0", Err(legal));
         check_file(b"hunter2\xff", Err(legal));
         check_file("x".repeat(MQTT_STRING_BYTES + 1), Err(legal));
         let longer =

@@ -293,4 +293,11 @@ mod tests {
             assert_eq!(warnings, expected, "{mode:o}");
         }
     }
+
+    #[test]
+    fn nobody_is_told_to_close_a_device() {
+        let (_root, environment) = machine(&[]);
+        let config = Config::load(Some(Path::new("/dev/null")), &environment).unwrap();
+        assert_eq!(config.warnings, Vec::<String>::new());
+    }
 }

@@ -91,9 +91,13 @@ impl<'e> Settings<'e> {
         self.warnings.push((place.clone(), what.to_string()));
     }
 
-    /// Warns when a file of secrets, at `path`, is open to more than its owner and group.
+    /// Warns when a file of secrets, at `path`, is open to more than its owner and group. A device keeps
+    /// no secret, and `/dev/null` with other permissions would be the end of the system.
     pub(super) fn warn_of_permissions(&mut self, path: &Path, metadata: &Metadata) {
         let mode = metadata.permissions().mode() & 0o7777;
+        if !metadata.is_file() {
+            return;
+        }
         let risk = match (mode & 0o004 != 0, mode & 0o022 != 0) {
             (false, false) => return,
             (true, false) => "read",

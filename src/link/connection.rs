@@ -20,6 +20,7 @@ pub(super) struct Connection {
     client: Client,
     inner: rumqttc::Connection,
     max_packet_bytes: usize,
+    ended: bool,
 }
 
 impl Connection {
@@ -41,7 +42,9 @@ impl Connection {
         inner.eventloop.network_options.set_connection_timeout(whole_seconds.max(1));
         let max_packet_bytes = options.client.max_packet_bytes;
         match inner.recv_timeout(limit) {
-            Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => Ok(Connection { client, inner, max_packet_bytes }),
+            Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
+                Ok(Connection { client, inner, max_packet_bytes, ended: false })
+            }
             Ok(Ok(_)) => Err(LinkError::Protocol("it sent a packet before CONNACK".to_owned())),
             Ok(Err(error)) => Err(cause::of_attempt(error, options, target, limit)),
             Err(_) => Err(LinkError::Silent { address: target.shown.clone(), limit }),
@@ -79,12 +82,19 @@ impl Connection {
     /// As [`Connection::next`], until `deadline`; `None` when nothing came.
     pub(super) fn next_until(&mut self, deadline: Instant) -> Option<Result<Event, LinkError>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        match self.inner.recv_timeout(left) {
-            Ok(Ok(event)) => Some(Ok(event)),
-            Ok(Err(error)) => Some(Err(cause::of_session(error, self.max_packet_bytes))),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Err(LinkError::Disconnected)),
-        }
+        let end = match self.inner.recv_timeout(left) {
+            Ok(Ok(event)) => return Some(Ok(event)),
+            Err(RecvTimeoutError::Timeout) => return None,
+            Ok(Err(error)) => cause::of_session(error, self.max_packet_bytes),
+            Err(RecvTimeoutError::Disconnected) => LinkError::Disconnected,
+        };
+        self.ended = true;
+        Some(Err(end))
+    }
+
+    /// Whether [`Connection::next_until`] has told the end, for those who ask in more than one place.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// The next event that had come in when the connection failed and was not looked at: acknowledgements

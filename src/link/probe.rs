@@ -93,20 +93,20 @@ pub fn probe(
     }
     let Some(mut connection) = connection else { return false };
     let published = tell(Step::Publish, publish(&options, &mut connection, probe_topic).into());
-    let heard = match listen(&options, &mut connection, birth_topic, wait) {
-        Ok(Some(said)) => Outcome::Well(said),
-        Ok(None) => Outcome::Unsure(format!(
-            "not heard within {} s: it speaks on {birth_topic} when it starts",
-            wait.as_secs()
-        )),
-        Err(reason) => Outcome::Failed(reason),
-    };
-    let heard = tell(Step::HomeAssistant, heard);
-    // Wait for DISCONNECT to be written, so that the broker logs an orderly end.
-    let deadline = Instant::now() + LAST_WORD;
-    if connection.client().try_disconnect().is_ok() {
-        let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
-        let _ = until(&mut connection, deadline, |event| (*event == last).then_some(()));
+    let mut heard = false;
+    if !connection.has_ended() {
+        let outcome = match listen(&options, &mut connection, birth_topic, wait) {
+            Ok(Some(said)) => Outcome::Well(said),
+            Ok(None) => Outcome::Unsure(format!(
+                "not heard within {} s: it speaks on {birth_topic} when it starts",
+                wait.as_secs()
+            )),
+            Err(reason) => Outcome::Failed(reason),
+        };
+        heard = tell(Step::HomeAssistant, outcome);
+    }
+    if !connection.has_ended() {
+        say_goodbye(&mut connection);
     }
     published && heard
 }
@@ -240,6 +240,15 @@ fn listen(
     }))
 }
 
+/// Has DISCONNECT written, so that the broker logs an orderly end.
+fn say_goodbye(connection: &mut Connection) {
+    let deadline = Instant::now() + LAST_WORD;
+    if connection.client().try_disconnect().is_ok() {
+        let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
+        let _ = until(connection, deadline, |event| (*event == last).then_some(()));
+    }
+}
+
 /// Subscribes to `topic`. Returns whether the broker accepts that.
 fn subscribe(connection: &mut Connection, topic: &Topic, deadline: Instant) -> Result<bool, String> {
     let filter = rumqttc::SubscribeFilter::new(topic.as_str().to_owned(), QoS::AtLeastOnce);
@@ -266,7 +275,12 @@ fn until<T>(
                     return Ok(Some(found));
                 }
             }
-            Some(Err(error)) => return Err(Chain(&error).to_string()),
+            Some(Err(end @ LinkError::ClosedByBroker)) => {
+                return Err(format!(
+                    "{end}, as some do at what they do not allow: check what it allows this user"
+                ));
+            }
+            Some(Err(end)) => return Err(Chain(&end).to_string()),
             None => break,
         }
     }
@@ -317,13 +331,15 @@ mod tests {
         let mut options = peer::options(peer.port());
         options.client.connection_timeout = Duration::from_millis(300);
         let [probe_topic, birth] = ["luigi/check", "ha/status"].map(|it| Topic::new(it).unwrap());
-        thread::scope(|scope| {
+        let outcome = thread::scope(|scope| {
             scope.spawn(|| serve(&peer));
             let mut steps = Vec::new();
             let report = |step, outcome: &Outcome| steps.push(format!("{step}: {outcome:?}"));
             let well = probe(&options, &probe_topic, &birth, Duration::from_millis(300), report);
             (steps, well)
-        })
+        });
+        assert!(peer.try_accept().is_none(), "it connects more often than it needs to");
+        outcome
     }
 
     /// Takes the bare TCP connection, then the login, then a SUBSCRIBE, which it accepts.
@@ -405,6 +421,22 @@ mod tests {
         assert!(!well);
         let expected = r#"Home Assistant: Failed("the broker refused the subscription to ha/status"#;
         assert!(steps[4].starts_with(expected), "{steps:?}");
+    }
+
+    #[test]
+    fn a_broker_that_hangs_up_on_a_publish_is_not_called_again() {
+        let (steps, well) = steps(|peer| {
+            let mut wire = subscribed(peer);
+            wire.packet();
+            drop(wire);
+        });
+        assert!(!well);
+        assert_eq!(
+            steps[3..],
+            [
+                r#"publishing: Failed("the broker closed the connection, as some do at what they do not allow: check what it allows this user")"#
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Encryption: certificates and keys from PEM files, checked; never without a check of the broker.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use native_tls::Certificate;
@@ -89,15 +90,24 @@ pub(super) fn is_about_our_certificate(text: &str) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
-    fs::read(path).map_err(|cause| TlsProblem::Read { path: path.to_owned(), cause })
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes));
+    let read = read.and_then(|length| match length as u64 > FILE_BYTES {
+        true => Err(io::Error::other(format!("longer than {FILE_BYTES} bytes"))),
+        false => Ok(bytes),
+    });
+    read.map_err(|cause| TlsProblem::Read { path: path.to_owned(), cause })
 }
 
 /// How a key begins that OpenSSL can read without more questions. What stands before it is a comment.
 const KEY_BEGIN: &[u8] = b"-----BEGIN PRIVATE KEY-----";
+/// Twenty times the authorities of all the world; whatever is longer is no certificate.
+const FILE_BYTES: u64 = 4 << 20;
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::fs;
+    use std::io::Write;
     use std::path::PathBuf;
     use std::thread;
 
@@ -226,5 +236,15 @@ mod tests {
         assert!(old_format.contains("openssl pkcs8 -topk8 -nocrypt -in "), "{old_format}");
         let foreign = problem("ca.pem", "ca.pem", "server.key");
         assert!(foreign.starts_with("cannot use ") && foreign.ends_with("server.key"), "{foreign}");
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let tls = Tls { ca: Some("/dev/zero".into()), identity: None };
+        let problem = connector(&tls).map(drop).unwrap_err();
+        assert_eq!(
+            crate::model::Chain(&problem).to_string(),
+            "cannot read /dev/zero: longer than 4194304 bytes"
+        );
     }
 }

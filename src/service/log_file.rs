@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{self, Path, PathBuf};
 
 use file_rotate::compression::Compression;
 use file_rotate::suffix::{AppendCount, Representation, SuffixScheme};
 use file_rotate::{ContentLimit, FileRotate, SuffixInfo};
 use log::Level;
+use nix::fcntl::OFlag;
 
 use super::console::Console;
 
@@ -92,7 +94,8 @@ fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    File::options().create(true).append(true).open(path)
+    // A file does not care, but a pipe that nobody reads would hold up its opener, and a full one its writer.
+    File::options().create(true).append(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
 }
 
 fn size(file: &File) -> io::Result<usize> {
@@ -152,6 +155,9 @@ impl SuffixScheme for Numbered {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
     use super::*;
 
     const MAX_BYTES: usize = 10;
@@ -276,5 +282,19 @@ mod tests {
         assert!(LogFile::open(folder.path(), MAX_BYTES, 5, Console::Terminal).is_err());
         let below_a_file = Path::new("/proc/version/log");
         assert!(LogFile::open(below_a_file, MAX_BYTES, 5, Console::Terminal).is_err());
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_an_error_and_no_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        assert!(LogFile::open(&path, MAX_BYTES, 5, Console::Terminal).is_err());
+
+        let _reader = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
+        let mut log = log_file(&path, 5);
+        while !log.failing {
+            writeln!(log, "{}", "-".repeat(1_000)).unwrap(); // Until the pipe is full.
+        }
     }
 }

@@ -18,13 +18,18 @@ use crate::support::LIMIT;
 use crate::support::Launch;
 use crate::support::wait_until;
 
-/// Puts a pipe in the place of `path`, and waits until somebody reads from it: for ever, while the result lives.
-fn hang(path: &Path) -> File {
+/// Puts a pipe that nobody writes to in the place of `path`: who reads it waits for ever.
+fn silence(path: &Path) {
     let pipe = path.with_extension("pipe");
     mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
     fs::rename(&pipe, path).unwrap();
+}
+
+/// Waits until somebody reads the pipe at `path`, who then waits for as long as the result lives.
+fn wait_for_reader(path: &Path) -> File {
     let mut opened: io::Result<File> = Err(io::ErrorKind::NotFound.into());
     wait_until("a reader", LIMIT, || {
+        // Without a reader this fails; it must not wait for one, or there would be no limit.
         opened = File::options().write(true).custom_flags(O_NONBLOCK).open(path);
         opened.is_ok()
     });
@@ -43,9 +48,21 @@ fn a_source_that_hangs_does_not_hold_up_the_goodbye() {
     let loadavg = launch.folder().join("machine/proc/loadavg");
     let mut daemon = launch.start();
     daemon.wait_for_line("announced");
-    let _pipe = hang(&loadavg);
+    silence(&loadavg);
+    let _never_written = wait_for_reader(&loadavg);
     daemon.terminate();
     assert_eq!(daemon.wait_exit(Duration::from_secs(10)).code(), Some(0));
     assert_eq!(broker.retained(&availability).as_deref(), Some(&b"offline"[..]));
     assert_eq!(broker.connect_count(), 1);
+}
+
+#[test]
+fn a_source_that_hangs_at_the_start_does_not_hold_up_the_end() {
+    let launch = Launch::new("[Logging]\nLOG_FILE=\n");
+    let loadavg = launch.folder().join("machine/proc/loadavg");
+    silence(&loadavg);
+    let mut daemon = launch.start();
+    let _never_written = wait_for_reader(&loadavg);
+    daemon.terminate();
+    daemon.wait_exit(Duration::from_secs(10));
 }
