@@ -17,6 +17,8 @@ pub(super) enum Announcement {
     Settling {
         /// When it surely has.
         until: Instant,
+        /// However often Home Assistant starts meanwhile.
+        latest: Instant,
     },
     /// All is known and states flow.
     Done,
@@ -25,15 +27,25 @@ pub(super) enum Announcement {
 }
 
 impl Announcement {
-    /// The announcement that answers a birth message seen at `now`; `luck` is 0 to 1.
-    pub(super) fn after_birth(now: Instant, luck: f64) -> Announcement {
-        Announcement::Delayed { until: now + BIRTH_DELAY_MIN + BIRTH_DELAY_SPREAD.mul_f64(luck) }
+    /// The step after a birth message seen at `now`; `luck` is 0 to 1. One that comes while an announcement is under
+    /// way needs no other: Home Assistant reads discovery before it says that it has started. It may not have
+    /// subscribed to all states yet.
+    pub(super) fn after_birth(self, now: Instant, luck: f64) -> Announcement {
+        match self {
+            Announcement::Done => {
+                Announcement::Delayed { until: now + BIRTH_DELAY_MIN + BIRTH_DELAY_SPREAD.mul_f64(luck) }
+            }
+            Announcement::Settling { latest, .. } => {
+                Announcement::Settling { until: latest.min(now + SETTLE), latest }
+            }
+            step => step,
+        }
     }
 
     /// When the next step is due, where that is a matter of time.
     pub(super) fn due(self) -> Option<Instant> {
         match self {
-            Announcement::Delayed { until } | Announcement::Settling { until } => Some(until),
+            Announcement::Delayed { until } | Announcement::Settling { until, .. } => Some(until),
             Announcement::Discovering | Announcement::Done | Announcement::Closing => None,
         }
     }
@@ -47,9 +59,11 @@ impl Announcement {
     pub(super) fn next(self, now: Instant, acknowledged: bool) -> Announcement {
         match self {
             Announcement::Delayed { until } if now >= until => Announcement::Discovering,
-            Announcement::Discovering if acknowledged => Announcement::Settling { until: now + SETTLE },
+            Announcement::Discovering if acknowledged => {
+                Announcement::Settling { until: now + SETTLE, latest: now + SETTLE_LIMIT }
+            }
             Announcement::Settling { .. } if !acknowledged => Announcement::Discovering,
-            Announcement::Settling { until } if now >= until => Announcement::Done,
+            Announcement::Settling { until, .. } if now >= until => Announcement::Done,
             step => step,
         }
     }
@@ -61,6 +75,8 @@ const BIRTH_DELAY_MIN: Duration = Duration::from_millis(500);
 const BIRTH_DELAY_SPREAD: Duration = Duration::from_millis(2_500);
 /// Twice what Home Assistant takes to subscribe at its slowest.
 const SETTLE: Duration = Duration::from_secs(1);
+/// States are held back no longer than this, however many births there are.
+const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -69,7 +85,7 @@ mod tests {
     #[test]
     fn the_steps_follow_one_another_and_the_clock() {
         let start = Instant::now();
-        let mut step = Announcement::after_birth(start, 1.0);
+        let mut step = Announcement::Done.after_birth(start, 1.0);
         let mut seen = Vec::new();
         for (ms, acknowledged) in [
             (0, true),
@@ -95,13 +111,26 @@ mod tests {
     #[test]
     fn the_answer_to_a_birth_comes_after_half_a_second_at_least() {
         let now = Instant::now();
-        assert_eq!(Announcement::after_birth(now, 0.0).due(), Some(now + Duration::from_millis(500)));
+        assert_eq!(Announcement::Done.after_birth(now, 0.0).due(), Some(now + Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_birth_while_settling_settles_anew_and_at_other_times_changes_nothing() {
+        let now = Instant::now();
+        let latest = now + 2 * SETTLE;
+        let settling = Announcement::Settling { until: now, latest };
+        assert_eq!(settling.after_birth(now, 0.5), Announcement::Settling { until: now + SETTLE, latest });
+        let later = latest - SETTLE / 2;
+        assert_eq!(settling.after_birth(later, 0.5), Announcement::Settling { until: latest, latest });
+        for step in [Announcement::Discovering, Announcement::Delayed { until: now }, Announcement::Closing] {
+            assert_eq!(step.after_birth(now, 0.5), step);
+        }
     }
 
     #[test]
     fn an_entity_announced_while_settling_settles_anew() {
         let now = Instant::now();
-        let settling = Announcement::Settling { until: now };
+        let settling = Announcement::Settling { until: now, latest: now };
         assert_eq!(settling.next(now, false), Announcement::Discovering);
     }
 }

@@ -86,9 +86,11 @@ impl Bridge {
         let presence = &self.presence;
         let birth = incoming.topic == presence.birth_topic.as_str()
             && incoming.payload == presence.birth_payload.as_bytes();
-        if birth && !incoming.retained && self.announcement == Announcement::Done {
-            log::info!("Home Assistant has started: announcing everything again");
-            self.announcement = Announcement::after_birth(now, fastrand::f64());
+        if birth && !incoming.retained {
+            if self.announcement == Announcement::Done {
+                log::info!("Home Assistant has started: announcing everything again");
+            }
+            self.announcement = self.announcement.after_birth(now, fastrand::f64());
         }
     }
 

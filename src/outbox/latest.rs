@@ -61,11 +61,6 @@ impl Latest {
         }
     }
 
-    /// Whether a message of `topic` waits.
-    pub(super) fn holds(&self, topic: &Topic) -> bool {
-        self.places.contains_key(topic)
-    }
-
     /// How many messages wait.
     pub(super) fn len(&self) -> usize {
         self.by_place.len()

@@ -39,9 +39,10 @@ impl Outbox {
         self.lane(lane).put(message, expires)
     }
 
-    /// Forgets the message that waits on `topic`, if any. What is in flight stays in flight.
+    /// Forgets what is to be sent on `topic`: a message that waits is not sent, one in flight is not sent again.
     pub fn withdraw(&mut self, lane: Lane, topic: &Topic) {
         self.lane(lane).remove(topic);
+        self.window.disown(lane, topic);
     }
 
     /// Offers one waiting message after the other to `publish` until it refuses one, the window is full or
@@ -77,9 +78,7 @@ impl Outbox {
     pub fn rewind(&mut self) -> usize {
         let mut replaced = 0;
         for (lane, waiting) in self.window.drain_newest_first() {
-            // A removal waits among the announcements: no state may come after it.
-            let removed = lane == Lane::State && self.announcements.holds(&waiting.message.topic);
-            replaced += usize::from(removed || !self.lane(lane).put_back(waiting));
+            replaced += usize::from(!self.lane(lane).put_back(waiting));
         }
         replaced
     }
@@ -243,14 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn a_state_in_flight_never_comes_back_after_the_removal_of_its_entity() {
+    fn a_message_withdrawn_in_flight_never_comes_back() {
         let mut outbox = Outbox::default();
-        outbox.put(Lane::State, message("a", "1"), None);
+        let state = message("a", "1");
+        outbox.put(Lane::State, state.clone(), None);
+        outbox.put(Lane::State, message("b", "1"), None);
         sent(&mut outbox, true);
-        outbox.put(Lane::Announcement, message("a", ""), None);
-        sent(&mut outbox, true);
-        assert_eq!(outbox.rewind(), 1);
-        assert_eq!(sent(&mut outbox, true), ["2 a="]);
+        outbox.withdraw(Lane::State, &state.topic);
+        assert_eq!(outbox.len(), 2, "it is still to be acknowledged");
+        assert_eq!(outbox.rewind(), 0);
+        assert_eq!(sent(&mut outbox, true), ["2 b=1"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Lane;
 use super::latest::Waiting;
 use crate::model::Token;
+use crate::model::Topic;
 
 /// The messages in flight by token. Its size is a distance, not a count: the newest token is less than
 /// [`SIZE`] above the oldest unacknowledged one, so the connection never runs out of packet identifiers.
@@ -21,6 +22,8 @@ struct InFlight {
     lane: Lane,
     waiting: Waiting,
     since: Instant,
+    /// Whether it is to be forgotten when the connection ends, rather than sent again.
+    disowned: bool,
 }
 
 impl Window {
@@ -41,7 +44,7 @@ impl Window {
     /// `waiting` went out, as [`Window::next`] said, at `now`.
     pub(super) fn push(&mut self, lane: Lane, waiting: Waiting, now: Instant) {
         debug_assert!(self.has_room(lane));
-        self.in_flight.insert(Token(self.next), InFlight { lane, waiting, since: now });
+        self.in_flight.insert(Token(self.next), InFlight { lane, waiting, since: now, disowned: false });
         self.next += 1;
     }
 
@@ -50,9 +53,16 @@ impl Window {
         self.in_flight.remove(&token).is_some()
     }
 
-    /// Takes all that is in flight, newest first. Their tokens are never used again.
+    /// Has what is in flight on `topic` forgotten when the connection ends.
+    pub(super) fn disown(&mut self, lane: Lane, topic: &Topic) {
+        let on_topic = |it: &&mut InFlight| it.lane == lane && it.waiting.message.topic == *topic;
+        self.in_flight.values_mut().filter(on_topic).for_each(|it| it.disowned = true);
+    }
+
+    /// Takes all that is in flight and not disowned, newest first. Their tokens are never used again.
     pub(super) fn drain_newest_first(&mut self) -> impl Iterator<Item = (Lane, Waiting)> + use<> {
-        std::mem::take(&mut self.in_flight).into_values().rev().map(|it| (it.lane, it.waiting))
+        let in_flight = std::mem::take(&mut self.in_flight);
+        in_flight.into_values().rev().filter(|it| !it.disowned).map(|it| (it.lane, it.waiting))
     }
 
     /// Since when the oldest is in flight.
