@@ -13,6 +13,7 @@ use crate::link::Outcome;
 use crate::link::probe;
 use crate::model::Chain;
 use crate::model::Health;
+use crate::model::Topic;
 use crate::source::host;
 
 /// Prints the configuration's warnings and every entity that would be announced; with `connect` goes on to
@@ -64,9 +65,9 @@ fn announced(presence: &Presence, entities: &[&Entity]) -> String {
 /// Tries the broker step by step. Returns whether no step fails.
 fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> bool {
     let options = daemon::link_options(config, presence);
-    let Ok(topic) = config.topics.state.join("check") else { return false };
+    let topics = probe_topics(config, presence);
     say(output, "to the broker:");
-    probe(&options, &topic, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
+    probe(&options, &topics, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
         let (mark, text) = match outcome {
             Outcome::Well(detail) => ("ok", detail),
             Outcome::Unsure(detail) => ("??", detail),
@@ -74,6 +75,15 @@ fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> b
         };
         say(output, &format!("  {mark}  {step}: {text}"));
     })
+}
+
+/// Where to try to publish: beside the states and beside the discovery payloads, for a broker may allow one and not
+/// the other. Nobody subscribes to either: Home Assistant reads below its prefix only what ends in `config`.
+fn probe_topics(config: &Config, presence: &Presence) -> Vec<Topic> {
+    let beside_states = config.topics.state.join("check");
+    let node = presence.topics.node();
+    let beside_discovery = config.topics.discovery_prefix.join(&format!("sensor/{node}/check"));
+    [beside_states, beside_discovery].into_iter().flatten().collect()
 }
 
 /// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.

@@ -46,6 +46,7 @@ fn where_all_is_well_every_step_says_ok_and_the_exit_code_is_0() {
         "ok  TCP: 127.0.0.1:",
         "ok  login: as luigi",
         "ok  publishing: a message on luigi/pi/check came back",
+        "ok  publishing: a message on homeassistant/sensor/luigi-pi/check came back",
         "ok  Home Assistant: said \"online\" on homeassistant/status (retained)",
     ];
     assert_eq!(steps.len(), expected.len(), "{steps:#?}");
@@ -54,7 +55,8 @@ fn where_all_is_well_every_step_says_ok_and_the_exit_code_is_0() {
     }
     assert!(mosquitto.log().contains("Received DISCONNECT from luigi-pi-check"), "{}", mosquitto.log());
     // It leaves nothing behind, and announces nothing.
-    assert!(observer.messages().iter().all(|it| it.topic == "luigi/pi/check" && !it.retained));
+    let seen = observer.messages();
+    assert!(seen.iter().all(|it| it.topic.ends_with("/check") && !it.retained), "{seen:#?}");
 }
 
 #[test]
@@ -82,6 +84,14 @@ fn where_nobody_may_publish_states_the_check_says_so() {
     let mosquitto = broker_with_rules("topic read #\ntopic write homeassistant/#\n");
     let expected = "publishing: the broker took a message on luigi/pi/check and did not pass it on";
     check_fails(&user(Configuration::new(mosquitto.port()), "secret"), 3, expected);
+}
+
+#[test]
+fn where_nobody_may_announce_the_check_says_so() {
+    let mosquitto = broker_with_rules("topic read #\ntopic write luigi/#\n");
+    let expected =
+        "publishing: the broker took a message on homeassistant/sensor/luigi-pi/check and did not pass it on";
+    check_fails(&user(Configuration::new(mosquitto.port()), "secret"), 4, expected);
 }
 
 #[test]

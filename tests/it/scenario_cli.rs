@@ -158,6 +158,7 @@ fn check_connect_goes_all_the_way() {
         "  ok  TCP: 127.0.0.1:",
         "  ok  login: as anonymous",
         "  ok  publishing: a message on luigi/pi/check came back",
+        "  ok  publishing: a message on homeassistant/sensor/luigi-pi/check came back",
         "  ok  Home Assistant: said \"online\" on homeassistant/status (retained)",
     ];
     assert_eq!(steps.len(), expected.len(), "{steps:#?}");

@@ -1,0 +1,210 @@
+//! What each step of the probe does.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use native_tls::HandshakeError;
+use rumqttc::Event;
+use rumqttc::Packet;
+use rumqttc::Publish;
+use rumqttc::QoS;
+use rumqttc::SubscribeReasonCode;
+
+use crate::link::LinkError;
+use crate::link::connection::Connection;
+use crate::link::options::Options;
+use crate::link::tls;
+use crate::model::Chain;
+use crate::model::Topic;
+
+pub(super) fn resolve(options: &Options) -> (Vec<SocketAddr>, Result<String, String>) {
+    let began = Instant::now();
+    match options.addresses() {
+        Ok(addresses) => {
+            let shown: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
+            let detail = format!("{} in {} ms", shown.join(", "), began.elapsed().as_millis());
+            (addresses, Ok(detail))
+        }
+        Err(error) => (Vec::new(), Err(Chain(&error).to_string())),
+    }
+}
+
+/// The connections that came about. The step went well if there is one.
+pub(super) fn connect(
+    options: &Options,
+    addresses: &[SocketAddr],
+) -> (Vec<(SocketAddr, TcpStream)>, Result<String, String>) {
+    let limit = options.client.connection_timeout / addresses.len().max(1) as u32;
+    let (mut streams, mut details) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let began = Instant::now();
+        match TcpStream::connect_timeout(address, limit.max(LEAST)) {
+            Ok(stream) => {
+                details.push(format!("{address} in {} ms", began.elapsed().as_millis()));
+                streams.push((*address, stream));
+            }
+            Err(cause) => {
+                let error = LinkError::Connect { address: address.to_string(), cause };
+                details.push(Chain(&error).to_string());
+            }
+        }
+    }
+    let details = details.join("; ");
+    let outcome = if streams.is_empty() { Err(details) } else { Ok(details) };
+    (streams, outcome)
+}
+
+pub(super) fn handshake(options: &Options, stream: TcpStream) -> Result<String, LinkError> {
+    let endpoint = &options.endpoint;
+    let address = format!("{}:{}", endpoint.host, endpoint.port);
+    let failed = |problem| LinkError::Tls { address: address.clone(), problem };
+    let Some(tls) = &endpoint.tls else { return Ok("not configured".to_owned()) };
+    let connector = tls::connector(tls).map_err(failed)?;
+    let limit = options.client.connection_timeout.max(LEAST);
+    stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;
+    stream.set_write_timeout(Some(limit)).map_err(LinkError::Io)?;
+    match connector.connect(&endpoint.host, stream) {
+        Ok(_) => Ok(format!("the certificate is trusted and is for {}", endpoint.host)),
+        Err(HandshakeError::Failure(error)) => Err(failed(tls::problem(error, &endpoint.host))),
+        Err(HandshakeError::WouldBlock(_)) => Err(LinkError::Silent { address: address.clone(), limit }),
+    }
+}
+
+pub(super) fn log_in(
+    options: &Options,
+    reachable: &[SocketAddr],
+) -> (Option<Connection>, Result<String, String>) {
+    let mut outcome = Err("there is no address to log in at".to_owned());
+    for target in options.targets(reachable) {
+        let limit = options.client.connection_timeout;
+        let opened = options.mqtt(&target).and_then(|mqtt| Connection::open(options, mqtt, &target, limit));
+        outcome = match opened {
+            Ok(connection) => {
+                let user = match &options.credentials {
+                    Some(it) => format!("as {}", it.username),
+                    None => "as anonymous".to_owned(),
+                };
+                return (Some(connection), Ok(user));
+            }
+            Err(error) => Err(Chain(&error).to_string()),
+        };
+    }
+    (None, outcome)
+}
+
+/// Subscribes to `topic`, publishes there and waits for the message to come back. Its acknowledgement
+/// would prove nothing: in MQTT 3.1.1 a broker acknowledges also what it throws away.
+pub(super) fn publish(
+    options: &Options,
+    connection: &mut Connection,
+    topic: &Topic,
+) -> Result<String, String> {
+    let deadline = Instant::now() + options.client.connection_timeout;
+    if !subscribe(connection, topic, deadline)? {
+        return Err(format!(
+            "the broker refused the subscription to {topic}: check what it allows this user"
+        ));
+    }
+    let payload = format!("luigi-mqtt check {:016x}", fastrand::u64(..));
+    connection
+        .client()
+        .try_publish(topic.as_str(), QoS::AtLeastOnce, false, payload.as_bytes())
+        .map_err(|_| "the message could not be handed over".to_owned())?;
+    let mut acknowledged = false;
+    let returned = until(connection, deadline, |event| match event {
+        Event::Incoming(Packet::PubAck(_)) => {
+            acknowledged = true;
+            None
+        }
+        Event::Incoming(Packet::Publish(it)) => is_message(it, topic, payload.as_bytes()).then_some(()),
+        _ => None,
+    })?;
+    match (returned, acknowledged) {
+        (Some(()), _) => Ok(format!("a message on {topic} came back")),
+        (None, true) => Err(format!(
+            "the broker took a message on {topic} and did not pass it on: \
+             check that it allows this user to publish and to read there"
+        )),
+        (None, false) => Err(format!("the broker did not acknowledge a message on {topic}")),
+    }
+}
+
+/// What Home Assistant says on `topic`, if it says anything within `wait`.
+pub(super) fn listen(
+    options: &Options,
+    connection: &mut Connection,
+    topic: &Topic,
+    wait: Duration,
+) -> Result<Option<String>, String> {
+    if !subscribe(connection, topic, Instant::now() + options.client.connection_timeout)? {
+        return Err(format!(
+            "the broker refused the subscription to {topic}: check what it allows this user"
+        ));
+    }
+    let seen = until(connection, Instant::now() + wait, |event| match event {
+        Event::Incoming(Packet::Publish(it)) if it.topic == topic.as_str() => {
+            Some((String::from_utf8_lossy(&it.payload).into_owned(), it.retain))
+        }
+        _ => None,
+    })?;
+    Ok(seen.map(|(payload, retained)| match retained {
+        true => format!("said {payload:?} on {topic} (retained)"),
+        false => format!("says {payload:?} on {topic}"),
+    }))
+}
+
+/// Has DISCONNECT written, so that the broker logs an orderly end.
+pub(super) fn say_goodbye(connection: &mut Connection) {
+    let deadline = Instant::now() + LAST_WORD;
+    if connection.client().try_disconnect().is_ok() {
+        let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
+        let _ = until(connection, deadline, |event| (*event == last).then_some(()));
+    }
+}
+
+/// Subscribes to `topic`. Returns whether the broker accepts that.
+fn subscribe(connection: &mut Connection, topic: &Topic, deadline: Instant) -> Result<bool, String> {
+    let filter = rumqttc::SubscribeFilter::new(topic.as_str().to_owned(), QoS::AtLeastOnce);
+    connection.subscribe(vec![filter]);
+    let accepted = until(connection, deadline, |event| match event {
+        Event::Incoming(Packet::SubAck(it)) => {
+            Some(it.return_codes.iter().all(|it| matches!(it, SubscribeReasonCode::Success(_))))
+        }
+        _ => None,
+    })?;
+    accepted.ok_or_else(|| format!("the broker did not answer the subscription to {topic}"))
+}
+
+/// What `wanted` makes of the first event that it wants before `deadline`.
+fn until<T>(
+    connection: &mut Connection,
+    deadline: Instant,
+    mut wanted: impl FnMut(&Event) -> Option<T>,
+) -> Result<Option<T>, String> {
+    while Instant::now() < deadline {
+        match connection.next_until(deadline) {
+            Some(Ok(event)) => {
+                if let Some(found) = wanted(&event) {
+                    return Ok(Some(found));
+                }
+            }
+            Some(Err(end @ LinkError::ClosedByBroker)) => {
+                return Err(format!(
+                    "{end}, as some do at what they do not allow: check what it allows this user"
+                ));
+            }
+            Some(Err(end)) => return Err(Chain(&end).to_string()),
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+fn is_message(publish: &Publish, topic: &Topic, payload: &[u8]) -> bool {
+    publish.topic == topic.as_str() && publish.payload == payload
+}
+
+/// No address gets less time than this.
+const LEAST: Duration = Duration::from_secs(1);
+/// How long the goodbye may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
