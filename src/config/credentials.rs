@@ -76,9 +76,7 @@ fn read_variable(settings: &mut Settings<'_>) -> Result<Option<Located<Secret>>,
     };
     let place = Place::Variable(VARIABLE);
     match value.to_str() {
-        Some(text) if text.len() <= MQTT_STRING_BYTES => {
-            Ok(Some(Located { value: Secret::new(text), place }))
-        }
+        Some(text) if is_line(text) => Ok(Some(Located { value: Secret::new(text), place })),
         _ => Err(settings.refuse(place, Problem::expected_hidden(LEGAL))),
     }
 }
@@ -105,7 +103,7 @@ fn read_secret(
     match password.map(|it| it.strip_suffix('\r').unwrap_or(it)) {
         Some(password) if is_line(password) => Ok(Secret::new(password)),
         _ => {
-            let expected = format!("a password in {}: one line of {LEGAL}", path.display());
+            let expected = format!("a password in {}: {LEGAL}", path.display());
             Err(settings.refuse(place.clone(), Problem::expected_hidden(expected)))
         }
     }
@@ -122,7 +120,7 @@ const VARIABLE: &str = "MQTT_PASSWORD";
 /// The name of our secret in the service manager's directory.
 const CREDENTIAL: &str = "mqtt-password";
 /// MQTT would carry any bytes, but nothing that people write is anything else.
-const LEGAL: &str = "1 to 65535 bytes of text in UTF-8";
+const LEGAL: &str = "one line of 1 to 65535 bytes of text in UTF-8";
 const NEWLINE_BYTES: usize = 2;
 
 #[cfg(test)]
@@ -212,6 +210,14 @@ mod tests {
         let longer =
             "/x.conf:3: [Authentication] PASSWORD_FILE: cannot read /password: longer than 65537 bytes";
         check_file("x".repeat(MQTT_STRING_BYTES + 3), Err(longer));
+    }
+
+    #[test]
+    fn a_variable_with_the_newline_of_a_file_in_it_is_refused() {
+        let (folder, path) = folder("");
+        let environment = Environment::new("pi", folder.path()).with(VARIABLE, "hunter2\n");
+        let errors = Config::load(Some(&path), &environment).unwrap_err().to_string();
+        assert_eq!(errors, format!("MQTT_PASSWORD: expected {LEGAL}"));
     }
 
     #[test]

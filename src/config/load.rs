@@ -252,7 +252,7 @@ mod tests {
                 "/etc/luigi/iot/luigi-mqtt/luigi-mqtt.conf:2: [Broker] PORT: expected 1 to 65535, found \"x\"",
                 "MQTT_BROKER_PORT: expected 1 to 65535, found \"0\"",
                 "MQTT_USERNAME: expected text in UTF-8",
-                "MQTT_PASSWORD: expected 1 to 65535 bytes of text in UTF-8",
+                "MQTT_PASSWORD: expected one line of 1 to 65535 bytes of text in UTF-8",
                 "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#/pi\"",
                 "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#/pi/availability\"",
             ],
