@@ -80,6 +80,11 @@ fn read_tls(settings: &mut Settings<'_>, encrypted: Result<bool, Reported>) -> R
     let ca = ca.map(|it| readable(settings, it)).transpose();
     let certificate = certificate.map(|it| readable(settings, it)).transpose();
     let key = key.map(|it| readable(settings, it)).transpose();
+    if let Ok(Some(Located { value: path, .. })) = &key {
+        if let Ok(metadata) = path.metadata() {
+            settings.warn_of_permissions(path, &metadata);
+        }
+    }
     let identity = match (certificate?, key?) {
         (None, None) => None,
         (Some(certificate), Some(key)) => Some(Identity { certificate: certificate.value, key: key.value }),
@@ -104,3 +109,29 @@ fn readable(settings: &mut Settings<'_>, file: Located<PathBuf>) -> Result<Locat
 }
 
 const BROKER: &str = "Broker";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::config::Config;
+    use crate::config::Environment;
+
+    #[test]
+    fn a_private_key_that_others_can_read_is_warned_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, key] = ["luigi-mqtt.conf", "client.key"].map(|it| folder.path().join(it));
+        let shown = key.display();
+        fs::write(&config, format!("[Broker]\nTLS_ENABLED=yes\nTLS_CERT={shown}\nTLS_KEY={shown}\n"))
+            .unwrap();
+        fs::write(&key, "secret").unwrap();
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+        for (mode, warnings) in [(0o640, 0), (0o644, 1)] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            let config = Config::load(Some(&config), &Environment::new("pi", folder.path())).unwrap();
+            assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
+            assert!(config.warnings.iter().all(|it| it.contains("client.key: can be read by others")));
+        }
+    }
+}
