@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{TryRecvError, bounded};
 
 use crate::bridge;
 use crate::bridge::Presence;
@@ -27,14 +27,16 @@ use crate::service::signal;
 use crate::source::Poller;
 use crate::source::host;
 
-/// Why the daemon does not start. The process ends.
+/// Why the daemon does not start, or does not go on. The process ends.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum DaemonError {
     /// A topic made of configured parts is none.
     Topic(TopicError),
     /// An entity does not go with the configured device.
     Entity(EntityError),
+    /// The link thread has ended by itself, as it does only where it cannot go on.
+    Link,
     /// Thread, signal handler or logger is not to be had.
     System {
         /// What was being started.
@@ -49,12 +51,12 @@ pub enum StartError {
 ///
 /// # Errors
 ///
-/// [`StartError`], before anything is connected. A broker that is away is no error.
-pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
+/// [`DaemonError`], nearly always before anything is connected. A broker that is away is no error.
+pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     if mock {
         config.logging.file = None; // A rehearsal leaves nothing behind.
     }
-    let system = |part| move |cause| StartError::System { part, cause };
+    let system = |part| move |cause| DaemonError::System { part, cause };
     logging::start(&config.logging).map_err(|it| system("the log")(io::Error::other(it)))?;
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     log::info!("luigi-mqtt {} starts with {}", env!("CARGO_PKG_VERSION"), origin_of(&config));
@@ -78,15 +80,15 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     }
 
     let health = Health::default();
-    let presence = presence(&config).map_err(StartError::Topic)?;
+    let presence = presence(&config).map_err(DaemonError::Topic)?;
     let sources = host::sources(&config.host, &health);
     // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
     let options = link_options(&config, &presence);
     let (reports, reported) = bounded(LINK_EVENTS);
-    let (mut bridge, inbox, client) = bridge::new(presence, health, stop, reported);
+    let (mut bridge, inbox, client) = bridge::new(presence, health, stop.clone(), reported);
     for entity in sources.iter().flat_map(|it| it.source.entities()) {
-        bridge.register(entity.clone()).map_err(StartError::Entity)?;
+        bridge.register(entity.clone()).map_err(DaemonError::Entity)?;
     }
     let poller = Poller::start(sources, client.outlet()).map_err(system("the poll thread"))?;
     let link = Link::start(options, reports).map_err(system("the link thread"))?;
@@ -107,9 +109,12 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), StartError> {
     drop(rehearsal);
     match undelivered {
         0 => log::info!("stopped"),
-        count => log::warn!("stopped; {count} messages were not delivered"),
+        count => log::warn!("stopped; messages not delivered: {count}"),
     }
-    Ok(())
+    match stop.try_recv() {
+        Err(TryRecvError::Empty) => Err(DaemonError::Link),
+        _ => Ok(()),
+    }
 }
 
 /// What is the same for everything that `config` has announced.
@@ -161,24 +166,26 @@ fn origin_of(config: &Config) -> String {
     }
 }
 
-impl fmt::Display for StartError {
+impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Topic(_) => {
+            DaemonError::Topic(_) => {
                 f.write_str("[Topics] and [Client] CLIENT_ID make a topic that is too long")
             }
-            StartError::Entity(_) => f.write_str("an entity does not go with the configured device"),
-            StartError::System { part, .. } => write!(f, "cannot start {part}"),
+            DaemonError::Entity(_) => f.write_str("an entity does not go with the configured device"),
+            DaemonError::Link => f.write_str("the link thread has ended"),
+            DaemonError::System { part, .. } => write!(f, "cannot start {part}"),
         }
     }
 }
 
-impl Error for StartError {
+impl Error for DaemonError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            StartError::Topic(cause) => Some(cause),
-            StartError::Entity(cause) => Some(cause),
-            StartError::System { cause, .. } => Some(cause),
+            DaemonError::Topic(cause) => Some(cause),
+            DaemonError::Entity(cause) => Some(cause),
+            DaemonError::Link => None,
+            DaemonError::System { cause, .. } => Some(cause),
         }
     }
 }

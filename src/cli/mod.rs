@@ -28,15 +28,29 @@ pub fn main() -> Exit {
         }
     };
     match args.command {
-        Command::Run { mock } => run::run(config, mock || mock_mode(&environment)),
+        Command::Run { mock } => match mock_mode(&environment) {
+            Ok(mode) => run::run(config, mock || mode),
+            Err(found) => {
+                complain(format_args!("MOCK_MODE: expected 1 or 0, yes or no, found {found:?}"));
+                Exit::Config
+            }
+        },
         Command::Check { connect } => check::check(&config, connect),
     }
 }
 
 /// Whether `MOCK_MODE` asks for the mock broker, as the Python module's README has it.
-fn mock_mode(environment: &Environment) -> bool {
-    let mode = environment.variable("MOCK_MODE").map(|it| it.to_string_lossy().to_lowercase());
-    mode.is_some_and(|it| ["1", "yes", "true", "on"].contains(&it.as_str()))
+///
+/// # Errors
+///
+/// Its value, when that is neither yes nor no: somebody who meant the mock must not meet the real broker.
+fn mock_mode(environment: &Environment) -> Result<bool, String> {
+    let Some(mode) = environment.variable("MOCK_MODE") else { return Ok(false) };
+    match mode.to_string_lossy().to_lowercase().as_str() {
+        "1" | "yes" | "true" | "on" => Ok(true),
+        "0" | "no" | "false" | "off" => Ok(false),
+        other => Err(other.to_owned()),
+    }
 }
 
 /// Writes to standard error; a closed one is nobody's loss.

@@ -4,7 +4,7 @@ use super::Exit;
 use super::complain;
 use crate::config::Config;
 use crate::daemon;
-use crate::daemon::StartError;
+use crate::daemon::DaemonError;
 use crate::model::Chain;
 
 /// Runs the daemon until a signal stops it.
@@ -14,8 +14,8 @@ pub(super) fn run(config: Config, mock: bool) -> Exit {
         Err(error) => {
             complain(format_args!("luigi-mqtt: {}", Chain(&error)));
             match error {
-                StartError::Topic(_) | StartError::Entity(_) => Exit::Config,
-                StartError::System { .. } => Exit::System,
+                DaemonError::Topic(_) | DaemonError::Entity(_) => Exit::Config,
+                DaemonError::Link | DaemonError::System { .. } => Exit::System,
             }
         }
     }

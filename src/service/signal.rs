@@ -3,12 +3,14 @@
 use std::convert::Infallible;
 use std::io;
 use std::process;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
 /// The channel that closes at the first signal to stop. Nothing is ever sent on it.
 ///
-/// A second signal ends the process at once, with [`EXIT_AT_ONCE`]: whoever asks twice will not wait.
+/// A second signal ends the process at once, with [`EXIT_AT_ONCE`]: whoever asks twice will not wait. One within
+/// 100 ms of the first is the same request: `timeout` and terminals signal the process and its group.
 /// The signals are noted on a thread of their own, so nothing here runs inside a signal handler.
 ///
 /// # Errors
@@ -16,9 +18,10 @@ use crossbeam_channel::{Receiver, bounded};
 /// The system's own; and `AlreadyExists` for a second call in the same process, which has one set of signals.
 pub fn stop_requested() -> io::Result<Receiver<Infallible>> {
     let (sender, stop) = bounded(0);
-    let mut sender = Some(sender);
+    let (mut sender, mut first) = (Some(sender), None);
     let noted = ctrlc::set_handler(move || {
-        if sender.take().is_none() {
+        sender.take();
+        if first.get_or_insert_with(Instant::now).elapsed() > SAME_REQUEST {
             process::exit(EXIT_AT_ONCE);
         }
     });
@@ -31,6 +34,8 @@ pub fn stop_requested() -> io::Result<Receiver<Infallible>> {
 
 /// Exit status after a second signal: what shells report for a program that an interrupt ended, 128 + SIGINT.
 pub const EXIT_AT_ONCE: i32 = 130;
+/// Signals so close together are one request. Nobody types Ctrl-C twice in this time.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -38,7 +43,6 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
     use std::thread;
-    use std::time::Duration;
 
     use crossbeam_channel::RecvTimeoutError;
 
@@ -68,11 +72,21 @@ mod tests {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        for (said, signal) in [("listening", "TERM"), ("stopping", "INT")] {
-            assert!(lines.any(|line| line == said), "the child never said {said}");
-            let kill = format!("kill -{signal} {}", child.id());
-            assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        }
-        assert_eq!(child.wait().unwrap().code(), Some(EXIT_AT_ONCE));
+        let id = child.id();
+        let kill = |signal: &str| Command::new("kill").args([signal, &id.to_string()]).status().unwrap();
+        assert!(lines.any(|line| line == "listening"), "the child never listened");
+        // The second is too close to the first to be another request.
+        assert!(kill("-TERM").success() && kill("-TERM").success());
+        assert!(lines.any(|line| line == "stopping"), "the child never stopped");
+        let deadline = Instant::now() + LIMIT;
+        let status = loop {
+            thread::sleep(SAME_REQUEST / 4);
+            kill("-INT");
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "the second signal ended nothing"),
+            }
+        };
+        assert_eq!(status.code(), Some(EXIT_AT_ONCE));
     }
 }

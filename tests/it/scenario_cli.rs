@@ -217,6 +217,13 @@ fn check_connect_names_the_step_that_fails() {
 }
 
 #[test]
+fn a_mock_mode_that_is_neither_yes_nor_no_reaches_no_broker() {
+    let mut daemon = Launch::new(&config(free_port(), &[])).env("MOCK_MODE", "y").start();
+    assert_eq!(daemon.wait_exit(LIMIT).code(), Some(78));
+    assert_eq!(daemon.lines(), [r#"MOCK_MODE: expected 1 or 0, yes or no, found "y""#]);
+}
+
+#[test]
 fn a_rehearsal_needs_no_broker_and_shows_what_arrives() {
     let unused = config(free_port(), &[]);
     let by_argument = Launch::new(&unused).args(&["--mock"]);
