@@ -4,6 +4,7 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod hanging_source;
+mod home_assistant;
 mod layering;
 mod mosquitto_address;
 mod mosquitto_check;
