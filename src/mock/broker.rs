@@ -28,7 +28,7 @@ use crate::worker::Worker;
 /// something waits for that last one: no longer than a second for each client that has stopped reading.
 ///
 /// A kept session of a client that is away holds 1,000 messages, QoS 0 none; 20 are in flight at most. A packet
-/// may have 4 MiB. At most 64 connections are open at once.
+/// may have 4 MiB. At most 64 connections are open at once; 1,000 messages are retained, and as many sessions kept.
 #[derive(Debug)]
 pub struct Broker {
     address: SocketAddr,

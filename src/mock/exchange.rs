@@ -193,9 +193,10 @@ impl Exchange {
         let keep = !connect.clean_session && !self.faults.lose_session;
         let kept = self.sessions.remove(&connect.client).filter(|_| keep);
         let present = kept.is_some();
+        let count = self.sessions.len();
         let session = self.sessions.entry(connect.client.clone()).or_insert(kept.unwrap_or_default());
         session.connection = Some(id);
-        session.clean = connect.clean_session;
+        session.clean = connect.clean_session || count > MAX_KEPT;
         connection.open(connect, present, &self.faults, now);
         for packet in session.again() {
             connection.send(&packet, &self.faults);
@@ -301,8 +302,10 @@ impl Exchange {
     fn route(&mut self, message: Message) {
         match (message.retain, message.payload.is_empty()) {
             (true, true) => drop(self.retained.remove(&message.topic)),
-            (true, false) => drop(self.retained.insert(message.topic.clone(), message.clone())),
-            (false, _) => {}
+            (true, false) if self.retained.len() < MAX_KEPT || self.retained.contains_key(&message.topic) => {
+                self.retained.insert(message.topic.clone(), message.clone());
+            }
+            (true, false) | (false, _) => {}
         }
         for session in self.sessions.values_mut() {
             if let Some(qos) = Session::granted(&session.subscriptions, message.topic.as_str()) {
@@ -388,5 +391,7 @@ fn refuse(connection: &mut Connection, refusal: Refusal, faults: &Faults) {
 
 /// Each has a thread: more at once is no test and no mock mode.
 const MAX_CONNECTIONS: usize = 64;
+/// Retained messages, and sessions; what comes beyond is passed on and not kept.
+pub(super) const MAX_KEPT: usize = 1_000;
 /// How many CONNECTs are remembered.
 const MAX_CONNECTS: usize = 256;

@@ -1,5 +1,6 @@
 //! What MQTT 3.1.1 asks of a broker.
 
+use super::super::exchange::MAX_KEPT;
 use super::*;
 use crate::mock::Login;
 use crate::mock::Refusal;
@@ -99,6 +100,25 @@ fn a_retained_message_is_kept_shown_to_newcomers_and_deleted_by_an_empty_one() {
     late.subscribe(&[("a/#", QoS::AtLeastOnce), ("+/live", QoS::AtLeastOnce)]);
     assert_eq!(late.publish_received(), (0, "a/live".into(), "on".into(), QoS::AtMostOnce, true, false));
     late.assert_nothing_waits();
+}
+
+#[test]
+fn no_more_is_retained_than_there_is_room_for() {
+    let broker = broker();
+    let mut peer = Peer::clean(&broker, "a");
+    for at in 0..=MAX_KEPT {
+        peer.send(Packet::Publish(Publish {
+            retain: true,
+            ..Publish::new(format!("t/{at}"), QoS::AtMostOnce, "1")
+        }));
+    }
+    peer.send(Packet::Publish(Publish { retain: true, ..Publish::new("t/0", QoS::AtMostOnce, "2") }));
+    peer.send(Packet::PingReq);
+    assert_eq!(peer.next(), Packet::PingResp);
+    let retained = |at: usize| broker.retained(&Topic::new(format!("t/{at}")).unwrap());
+    assert_eq!(retained(0).as_deref(), Some(&b"2"[..]));
+    assert!(retained(MAX_KEPT - 1).is_some());
+    assert_eq!(retained(MAX_KEPT), None);
 }
 
 #[test]
