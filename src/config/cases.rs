@@ -27,7 +27,7 @@ fn line_ends_and_byte_order_marks_make_no_difference() {
         assert_eq!(outcome(&text.replace('\n', "\r\n")), expected, "{name} with CRLF");
         assert_eq!(outcome(&format!("\u{feff}{text}")), expected, "{name} with a byte order mark");
         assert_eq!(outcome(text.trim_end()), expected, "{name} without a newline at its end");
-        let indented: String = text.lines().map(|it| format!("\t  {it}\t \n")).collect();
+        let indented = text.lines().map(|it| format!("\t  {it}\t \n")).collect::<Vec<_>>().concat();
         assert_eq!(outcome(&indented), expected, "{name} with blanks around its lines");
     }
 }

@@ -46,7 +46,7 @@ impl Console {
             }
             Console::Journal => {
                 let priority = priority(level);
-                message.lines().map(|line| format!("<{priority}>{line}\n")).collect()
+                message.lines().map(|line| format!("<{priority}>{line}\n")).collect::<Vec<_>>().concat()
             }
         }
     }

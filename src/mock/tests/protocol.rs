@@ -366,7 +366,7 @@ fn nothing_that_strangers_send_stops_the_broker() {
         }
         let mut bytes: Vec<u8> = (0..random.usize(1..200)).map(|_| random.u8(..)).collect();
         if round % 3 == 0 {
-            bytes[0] = random.u8(1..15) << 4 | random.u8(..16);
+            bytes[0] = (random.u8(1..15) << 4) | random.u8(..16);
             if let Some(length) = bytes.get_mut(1) {
                 *length = random.u8(..64);
             }
