@@ -45,6 +45,8 @@ mod tests {
     use std::thread;
 
     use crossbeam_channel::RecvTimeoutError;
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
 
     use super::*;
 
@@ -72,16 +74,16 @@ mod tests {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let id = child.id();
-        let kill = |signal: &str| Command::new("kill").args([signal, &id.to_string()]).status().unwrap();
+        let id = Pid::from_raw(child.id() as i32);
         assert!(lines.any(|line| line == "listening"), "the child never listened");
         // The second is too close to the first to be another request.
-        assert!(kill("-TERM").success() && kill("-TERM").success());
+        kill(id, Signal::SIGTERM).unwrap();
+        kill(id, Signal::SIGTERM).unwrap();
         assert!(lines.any(|line| line == "stopping"), "the child never stopped");
         let deadline = Instant::now() + LIMIT;
         let status = loop {
             thread::sleep(SAME_REQUEST / 4);
-            kill("-INT");
+            kill(id, Signal::SIGINT).unwrap();
             match child.try_wait().unwrap() {
                 Some(status) => break status,
                 None => assert!(Instant::now() < deadline, "the second signal ended nothing"),
