@@ -11,6 +11,7 @@ use crate::bridge;
 use crate::bridge::Presence;
 use crate::config::Broker;
 use crate::config::Config;
+use crate::config::Endpoint;
 use crate::entity::Device;
 use crate::entity::EntityError;
 use crate::entity::Topics;
@@ -62,7 +63,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     log::info!("luigi-mqtt {} starts with {}", env!("CARGO_PKG_VERSION"), origin_of(&config));
     if !mock {
         let (broker, client) = (&config.broker, &config.client.id);
-        log::info!("connecting to the broker at {}:{} as {client}", broker.host, broker.port);
+        let brokers: Vec<String> = broker.endpoints.iter().map(Endpoint::to_string).collect();
+        log::info!("connecting to the broker at {} as {client}", brokers.join(", else at "));
     }
 
     let notifier = Notifier::of_process();
@@ -74,8 +76,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         false => None,
     };
     if let Some(rehearsal) = &rehearsal {
-        let address = rehearsal.address();
-        config.broker = Broker { host: address.ip().to_string(), port: address.port(), tls: None };
+        config.broker = Broker::from(rehearsal.address());
         config.credentials = None;
     }
 

@@ -1,9 +1,12 @@
 //! The connection to the broker as the bridge knows it. The one place where it changes, hence the one place
 //! that logs it: a line per transition, never one per retry.
 
+use std::time::Duration;
+
 use crate::link::Down;
 use crate::link::LinkError;
 use crate::link::Session;
+use crate::link::Site;
 use crate::model::Chain;
 use crate::model::Message;
 use crate::model::Token;
@@ -12,10 +15,11 @@ use crate::model::Token;
 #[derive(Debug, Default)]
 pub(super) struct LinkState {
     link: Link,
-    /// The kinds of reasons for having no connection that were logged since there was one.
-    told: Vec<&'static str>,
-    /// Whether the suspicion of a second client with our identifier was said, and not yet cleared.
-    takeover_said: bool,
+    /// The kinds of reasons for having no connection, each with the rank of the broker, that were logged since there
+    /// was one.
+    told: Vec<(usize, &'static str)>,
+    /// The ranks of the brokers where the suspicion of a second client with our identifier was said, and not yet cleared.
+    suspected: Vec<usize>,
 }
 
 /// Only a link that is up has anything to publish with.
@@ -51,45 +55,49 @@ impl LinkState {
 
     /// The connection came up.
     pub(super) fn up(&mut self, session: Session) {
-        log::info!("connected to the broker");
+        log::info!("connected to the broker at {}", session.site());
         self.told.clear();
         self.link = Link::Up(session);
     }
 
     /// The connection went down, or an attempt to make it failed.
     pub(super) fn down(&mut self, down: &Down) {
-        let kind = down.cause.kind();
-        let cause = Chain(&down.cause);
-        let pause = down.retry_in.as_secs_f64();
+        let reason = (down.site.rank(), down.cause.kind());
+        let (broker, cause) = (name(&down.site), Chain(&down.cause));
+        let next = |decimals| next_step(down.retry_in, decimals);
         match &self.link {
             Link::Leaving if matches!(down.cause, LinkError::Disconnected) => {
-                log::info!("disconnected from the broker");
+                log::info!("disconnected from {broker}");
             }
-            Link::Down if self.told.contains(&kind) => {
-                log::debug!("still no connection to the broker: {cause}; next attempt in {pause:.1} s");
+            Link::Up(_) | Link::Leaving if matches!(down.cause, LinkError::BetterBroker { .. }) => {
+                log::info!("leaving {broker}: {cause}");
+            }
+            Link::Down if self.told.contains(&reason) => {
+                log::debug!("still no connection to {broker}: {cause}; {}", next(1));
             }
             Link::Down if down.cause.needs_a_person() => {
-                log::error!("no connection to the broker: {cause}; next attempt in {pause:.0} s");
+                log::error!("no connection to {broker}: {cause}; {}", next(0));
             }
             Link::Down => {
-                log::warn!(
-                    "no connection to the broker: {cause}; next attempt in {pause:.0} s, and so on until it works"
-                );
+                log::warn!("no connection to {broker}: {cause}; {}, and so on until it works", next(0));
             }
             Link::Up(_) | Link::Leaving => {
-                log::warn!("lost the connection to the broker: {cause}; next attempt in {pause:.0} s");
+                log::warn!("lost the connection to {broker}: {cause}; {}", next(0));
             }
         }
-        if down.takeover && !self.takeover_said {
+        if down.takeover && !self.suspected.contains(&down.site.rank()) {
             log::error!(
-                "the broker ends each connection soon after it has accepted it: most likely another program \
+                "{broker} ends each connection soon after it has accepted it: most likely another program \
                  uses the same CLIENT_ID ([Client]), and each throws the other out, or the broker restarts again \
                  and again; trying less and less often"
             );
         }
-        self.takeover_said = down.takeover;
-        if !self.told.contains(&kind) {
-            self.told.push(kind);
+        self.suspected.retain(|it| *it != down.site.rank());
+        if down.takeover {
+            self.suspected.push(down.site.rank());
+        }
+        if !self.told.contains(&reason) {
+            self.told.push(reason);
         }
         self.link = Link::Down;
     }
@@ -111,20 +119,53 @@ impl LinkState {
     }
 }
 
+/// The broker at `site`, by its address only where there are several.
+fn name(site: &Site) -> String {
+    if site.is_only() { "the broker".to_owned() } else { format!("the broker at {site}") }
+}
+
+/// What comes after `pause`, which shows with so many `decimals`.
+fn next_step(pause: Duration, decimals: usize) -> String {
+    match pause {
+        Duration::ZERO => "trying the next one".to_owned(),
+        pause => format!("next attempt in {:.decimals$} s", pause.as_secs_f64()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::config::Endpoint;
+
+    fn down(site: &Site, cause: LinkError, takeover: bool) -> Down {
+        Down { cause, site: site.clone(), retry_in: Duration::ZERO, takeover }
+    }
+
+    fn sites() -> Vec<Site> {
+        let endpoints = ["a", "b"].map(|it| Endpoint { host: it.to_owned(), port: 1883 });
+        Site::all(&endpoints).collect()
+    }
 
     #[test]
-    fn each_kind_of_reason_is_told_once_until_there_is_a_connection() {
-        let mut state = LinkState::default();
-        let causes =
-            || [LinkError::KeepAlive, LinkError::FlushTimeout, LinkError::KeepAlive, LinkError::FlushTimeout];
-        for cause in causes() {
-            state.down(&Down { cause, retry_in: Duration::ZERO, takeover: false });
+    fn each_kind_of_reason_is_told_once_of_each_broker_until_there_is_a_connection() {
+        let (mut state, sites) = (LinkState::default(), sites());
+        for site in [&sites[0], &sites[1], &sites[0]] {
+            for cause in [LinkError::KeepAlive, LinkError::FlushTimeout, LinkError::KeepAlive] {
+                state.down(&down(site, cause, false));
+            }
         }
-        assert_eq!(state.told, causes().map(|it| it.kind())[..2]);
+        let expected = [(0, "keep alive"), (0, "flush timeout"), (1, "keep alive"), (1, "flush timeout")];
+        assert_eq!(state.told, expected);
+    }
+
+    #[test]
+    fn a_second_client_is_suspected_of_each_broker_by_itself() {
+        let (mut state, sites) = (LinkState::default(), sites());
+        for (rank, takeover, suspected) in
+            [(0, true, &[0][..]), (1, false, &[0]), (1, true, &[0, 1]), (0, true, &[1, 0]), (1, false, &[0])]
+        {
+            state.down(&down(&sites[rank], LinkError::ClosedByBroker, takeover));
+            assert_eq!(state.suspected, suspected);
+        }
     }
 }

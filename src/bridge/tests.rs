@@ -53,9 +53,8 @@ pub(super) fn bridge() -> Bridge {
 /// `bridge` with a connection to `broker`, and what comes from there.
 fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEvent>) {
     let presence = presence();
-    let address = broker.address();
     let options = Options {
-        endpoint: config::Broker { host: address.ip().to_string(), port: address.port(), tls: None },
+        endpoint: config::Broker::from(broker.address()),
         credentials: None,
         client: config::Client {
             id: "pi".to_owned(),

@@ -62,19 +62,27 @@ fn announced(presence: &Presence, entities: &[&Entity]) -> String {
     text + &format!("{} entities would be announced\n", entities.len())
 }
 
-/// Tries the broker step by step. Returns whether no step fails.
+/// Tries each broker step by step. Returns whether no step fails at any of them.
 fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> bool {
     let options = daemon::link_options(config, presence);
     let topics = probe_topics(config, presence);
-    say(output, "to the broker:");
-    probe(&options, &topics, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
-        let (mark, text) = match outcome {
-            Outcome::Well(detail) => ("ok", detail),
-            Outcome::Unsure(detail) => ("??", detail),
-            Outcome::Failed(reason) => ("NO", reason),
-        };
-        say(output, &format!("  {mark}  {step}: {text}"));
-    })
+    let mut well = true;
+    for site in options.sites() {
+        match site.is_only() {
+            true => say(output, "to the broker:"),
+            false => say(output, &format!("to the broker at {site}:")),
+        }
+        well &=
+            probe(&options, &site, &topics, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
+                let (mark, text) = match outcome {
+                    Outcome::Well(detail) => ("ok", detail),
+                    Outcome::Unsure(detail) => ("??", detail),
+                    Outcome::Failed(reason) => ("NO", reason),
+                };
+                say(output, &format!("  {mark}  {step}: {text}"));
+            });
+    }
+    well
 }
 
 /// Where to try to publish: beside the states and beside the discovery payloads, for a broker may allow one and not

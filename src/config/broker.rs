@@ -1,23 +1,36 @@
-//! `[Broker]`: where the broker is, and how the way to it is encrypted.
+//! `[Broker]`: where the brokers are, and how the way to them is encrypted.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::defaults;
 use super::error::{Place, Problem};
 use super::settings::{Located, Reported, Settings};
 use super::value;
 
-/// Where the broker is.
+/// Where the broker is, or the brokers that take each other's place.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Broker {
+    /// In the order of preference, each once; 1 to 8 of them.
+    pub endpoints: Vec<Endpoint>,
+    /// How to encrypt, whichever it is; `None` is plain TCP.
+    pub tls: Option<Tls>,
+    /// How often to look, while connected to another than the first, whether one before it is back, 1 s to 24 h;
+    /// `None` stays where it is.
+    pub failback_interval: Option<Duration>,
+}
+
+/// The address of one broker.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
     /// Host name, IPv4 address or IPv6 address (without brackets).
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
-    /// How to encrypt; `None` is plain TCP.
-    pub tls: Option<Tls>,
 }
 
 /// How the connection is encrypted. The broker's certificate and name are always checked.
@@ -40,29 +53,79 @@ pub struct Identity {
 
 impl Broker {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Broker, Reported> {
-        let host =
-            settings.key(BROKER, "HOST").or_variable("MQTT_BROKER_HOST").or(defaults::HOST, value::host);
+        let hosts = settings
+            .key(BROKER, "HOST")
+            .or_variable("MQTT_BROKER_HOST")
+            .or_located(defaults::HOST, value::hosts);
         let encrypted = settings
             .key(BROKER, "TLS_ENABLED")
             .or_key(BROKER, "TLS")
             .or(defaults::TLS_ENABLED, value::switch);
         let port = settings.key(BROKER, "PORT").or_variable("MQTT_BROKER_PORT").if_set(value::port);
+        let failback_interval = settings
+            .key(BROKER, "FAILBACK_INTERVAL")
+            .or(defaults::FAILBACK_INTERVAL, value::duration_or_never(SECOND..=DAY));
         let tls = read_tls(settings, encrypted);
+        let endpoints = endpoints(settings, hosts?, port?, encrypted?)?;
+        Ok(Broker { endpoints, tls: tls?, failback_interval: failback_interval? })
+    }
+}
 
-        let encrypted = encrypted?;
-        let port = match port? {
-            Some(Located { value, place }) => {
-                if value == defaults::PORT_TLS && !encrypted {
-                    settings.warn(&place, "8883 is the port for TLS, but TLS_ENABLED is no");
-                } else if value == defaults::PORT && encrypted {
-                    settings.warn(&place, "1883 is the port without TLS, but TLS_ENABLED is yes");
-                }
-                value
-            }
-            None if encrypted => defaults::PORT_TLS,
-            None => defaults::PORT,
-        };
-        Ok(Broker { host: host?, port, tls: tls? })
+/// One broker without encryption.
+impl From<SocketAddr> for Broker {
+    fn from(address: SocketAddr) -> Broker {
+        let endpoint = Endpoint { host: address.ip().to_string(), port: address.port() };
+        Broker { endpoints: vec![endpoint], tls: None, failback_interval: None }
+    }
+}
+
+/// `host:port`, as `HOST` takes it.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Each of `hosts` with its own port, else `port`, else the usual one.
+fn endpoints(
+    settings: &mut Settings<'_>,
+    hosts: Located<Vec<(String, Option<u16>)>>,
+    port: Option<Located<u16>>,
+    encrypted: bool,
+) -> Result<Vec<Endpoint>, Reported> {
+    let Located { value: hosts, place } = hosts;
+    match &port {
+        Some(port) if hosts.iter().all(|(_, own)| own.is_some()) => {
+            settings.warn(&port.place, "has no effect: HOST has a port for each broker");
+        }
+        Some(port) => warn_of_port(settings, &port.place, port.value, encrypted),
+        None => {}
+    }
+    let usual = if encrypted { defaults::PORT_TLS } else { defaults::PORT };
+    let port = port.map_or(usual, |it| it.value);
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for (host, own) in hosts {
+        if let Some(own) = own {
+            warn_of_port(settings, &place, own, encrypted);
+        }
+        let endpoint = Endpoint { host, port: own.unwrap_or(port) };
+        let same = |it: &Endpoint| it.host.eq_ignore_ascii_case(&endpoint.host) && it.port == endpoint.port;
+        if endpoints.iter().any(same) {
+            return Err(settings.refuse(place, Problem::expected("each broker once", &endpoint.to_string())));
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+fn warn_of_port(settings: &mut Settings<'_>, place: &Place, port: u16, encrypted: bool) {
+    if port == defaults::PORT_TLS && !encrypted {
+        settings.warn(place, "8883 is the port for TLS, but TLS_ENABLED is no");
+    } else if port == defaults::PORT && encrypted {
+        settings.warn(place, "1883 is the port without TLS, but TLS_ENABLED is yes");
     }
 }
 
@@ -109,6 +172,8 @@ fn readable(settings: &mut Settings<'_>, file: Located<PathBuf>) -> Result<Locat
 }
 
 const BROKER: &str = "Broker";
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::ini::Document;
 use super::settings::{Settings, Spelling};
-use super::{Config, ConfigErrors, Environment};
+use super::{Config, ConfigErrors, Endpoint, Environment};
 
 #[test]
 fn each_case_comes_to_what_stands_beside_it() {
@@ -177,7 +177,11 @@ fn load(text: &str) -> (Result<Config, ConfigErrors>, TempDir) {
 fn describe(config: &Config) -> Vec<String> {
     let Config { broker, credentials, client, topics, discovery, host, logging, .. } = config;
     let mut lines = vec![
-        format!("broker: {} {}", broker.host, broker.port),
+        format!(
+            "broker: {}",
+            broker.endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(", ")
+        ),
+        format!("fail-back: {:?}", broker.failback_interval),
         format!("tls: {:?}", broker.tls),
         format!("username: {:?}", credentials.as_ref().map(|it| &it.username)),
         format!("id: {}", client.id),

@@ -11,6 +11,8 @@ pub(super) const HOST: &str = "localhost";
 pub(super) const PORT: u16 = 1883;
 /// IANA's for `secure-mqtt`.
 pub(super) const PORT_TLS: u16 = 8883;
+/// As often as a broker that is away is looked for at the rarest; going back costs a short interruption.
+pub(super) const FAILBACK_INTERVAL: &str = "5m";
 /// The Python module's; the port above is a plain one.
 pub(super) const TLS_ENABLED: &str = "no";
 

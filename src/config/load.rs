@@ -21,7 +21,7 @@ impl Config {
     /// use luigi_mqtt::config::Environment;
     ///
     /// match Config::load(None, &Environment::of_process()) {
-    ///     Ok(config) => println!("the broker is {}", config.broker.host),
+    ///     Ok(config) => println!("the broker is {}", config.broker.endpoints[0]),
     ///     Err(errors) => eprintln!("{errors}"),
     /// }
     /// ```
@@ -111,6 +111,7 @@ const FILE_BYTES: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Endpoint;
 
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
@@ -144,7 +145,10 @@ mod tests {
     fn without_a_file_all_is_default() {
         let (_root, environment) = machine(&[]);
         let config = Config::load(None, &environment).unwrap();
-        assert_eq!((config.path, config.broker.host.as_str()), (None, "localhost"));
+        assert_eq!(
+            (config.path, config.broker.endpoints[0].to_string()),
+            (None, "localhost:1883".to_owned())
+        );
         assert_eq!(config.topics.state.as_str(), "luigi/pi");
         assert_eq!(config.host.root, environment.root());
         assert!(config.credentials.is_none() && config.warnings.is_empty());
@@ -165,7 +169,7 @@ mod tests {
         let (root, environment) =
             machine(&[("a", HOST_A), ("b", "[Broker]\nHOST=b"), (DEFAULT_FILES[0], "[Broker]\nHOST=c")]);
         let host = |explicit: Option<&Path>, environment: &Environment| {
-            Config::load(explicit, environment).unwrap().broker.host
+            Config::load(explicit, environment).unwrap().broker.endpoints[0].host.clone()
         };
         assert_eq!(host(None, &environment), "c");
         let environment = environment.with("MQTT_CONFIG_FILE", root.path().join("b"));
@@ -214,13 +218,16 @@ mod tests {
             "[Broker]\nHOST=a\nPORT=1\n[Authentication]\nUSERNAME=u\nPASSWORD=p\n[Topics]\nSTATE_TOPIC=s\n";
         let (_root, environment) = machine(&[(DEFAULT_FILES[0], file)]);
         let environment = environment
-            .with("MQTT_BROKER_HOST", "b")
+            .with("MQTT_BROKER_HOST", "b, c:3")
             .with("MQTT_BROKER_PORT", "2")
             .with("MQTT_USERNAME", "v")
             .with("MQTT_PASSWORD", "q")
             .with("MQTT_TOPIC_PREFIX", "smarthome/");
         let config = Config::load(None, &environment).unwrap();
-        assert_eq!((config.broker.host.as_str(), config.broker.port), ("b", 2));
+        assert_eq!(
+            config.broker.endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>(),
+            ["b:2", "c:3"]
+        );
         let credentials = config.credentials.unwrap();
         assert_eq!((credentials.username.as_str(), credentials.password.unwrap().reveal()), ("v", "q"));
         assert_eq!(config.topics.state.as_str(), "smarthome/pi");
@@ -235,7 +242,7 @@ mod tests {
             environment = environment.with(&format!("MQTT_{name}"), "");
         }
         let config = Config::load(None, &environment).unwrap();
-        assert_eq!((config.broker.host.as_str(), config.credentials), ("a", None));
+        assert_eq!((config.broker.endpoints[0].host.as_str(), config.credentials), ("a", None));
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod cases;
 
 use std::path::PathBuf;
 
-pub use broker::{Broker, Identity, Tls};
+pub use broker::{Broker, Endpoint, Identity, Tls};
 pub use client::Client;
 pub use credentials::Credentials;
 pub use environment::Environment;

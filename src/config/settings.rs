@@ -208,16 +208,25 @@ impl Key<'_, '_> {
     /// The value as `parse` reads it, or as it reads `default` where none is set. Each value that is
     /// set is checked, an overridden one too.
     pub(super) fn or<T>(
-        mut self,
+        self,
         default: &str,
         parse: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<T, Reported> {
+        self.or_located(default, parse).map(|it| it.value)
+    }
+
+    /// As [`Key::or`], with the place.
+    pub(super) fn or_located<T>(
+        mut self,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Located<T>, Reported> {
         let place = Place::Default { section: self.section, key: self.name.clone() };
         if self.entries.is_empty() {
             self.entries.push(Entry { place, text: default.to_owned() });
         }
         let value = self.strongest(parse)?;
-        Ok(value.expect("there is an entry, at least the default").value)
+        Ok(value.expect("there is an entry, at least the default"))
     }
 
     /// The value as `parse` reads it, where one is set. An empty one counts as not set.

@@ -99,6 +99,17 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Resu
     }
 }
 
+/// As [`duration`]; `never` and 0 are none.
+pub(super) fn duration_or_never(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Option<Duration>, Refusal> {
+    let duration = duration(range);
+    move |text| match text.to_ascii_lowercase().as_str() {
+        "never" | "0" => Ok(None),
+        _ => duration(text).map(Some).map_err(|it| format!("{}, or never", it.expected).into()),
+    }
+}
+
 /// A number of bytes within `range`: as it is, or in `k`, `M` or `G` of 1024 times the one before.
 pub(super) fn size(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, Refusal> {
     move |text| {
@@ -125,13 +136,46 @@ pub(super) fn text(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// A host name, an IPv4 address, or an IPv6 address with or without brackets.
-pub(super) fn host(text: &str) -> Result<String, Refusal> {
+/// Host names and addresses with commas between, each with a port behind it or none.
+pub(super) fn hosts(text: &str) -> Result<Vec<(String, Option<u16>)>, Refusal> {
     if text.contains('@') {
         return Err(Refusal::hidden(
             "a host name or address; the user name and password have keys of their own",
         ));
     }
+    let items: Vec<&str> = text.split(',').map(str::trim).collect();
+    if let [item] = items[..] {
+        return Ok(vec![host_and_port(item)?]);
+    }
+    if items.len() > MOST_HOSTS {
+        return Err(format!("at most {MOST_HOSTS} brokers").into());
+    }
+    let numbered = |(number, item)| {
+        let refused = |it: Refusal| format!("{} in item {number}", it.expected).into();
+        host_and_port(item).map_err(refused)
+    };
+    (1..).zip(items).map(numbered).collect()
+}
+
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), Refusal> {
+    match (host(text), text.rsplit_once(':')) {
+        // An IPv6 address without brackets too, whose last group looks like a port.
+        (Ok(host), _) => Ok((host, None)),
+        (Err(refusal), None) => Err(refusal),
+        (Err(refusal), Some(_)) if text.contains('/') => Err(refusal),
+        (Err(_), Some((name, number))) => {
+            let name = host(name)?;
+            if name.contains(':') && !text.starts_with('[') {
+                return Err("an IPv6 address in brackets, as a port stands behind it".into());
+            }
+            let port = port(number).map_err(|it| format!("a port of {} behind the colon", it.expected))?;
+            Ok((name, Some(port)))
+        }
+    }
+}
+
+/// A host name, an IPv4 address, or an IPv6 address with or without brackets.
+fn host(text: &str) -> Result<String, Refusal> {
     let address = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
     let without_zone = address.split_once('%').map_or(address, |(address, _)| address);
     if without_zone.parse::<Ipv6Addr>().is_ok() {
@@ -142,7 +186,7 @@ pub(super) fn host(text: &str) -> Result<String, Refusal> {
     if is_name || text.parse::<IpAddr>().is_ok() {
         Ok(text.to_owned())
     } else {
-        Err("a host name or address, without mqtt:// and without a port".into())
+        Err("a host name or address, without mqtt:// before it".into())
     }
 }
 
@@ -224,6 +268,8 @@ fn digits(text: &str) -> Option<u64> {
 pub(super) const MQTT_STRING_BYTES: usize = 65_535;
 /// RFC 1035, section 2.3.4.
 const HOST_NAME_BYTES: usize = 253;
+/// More than anybody has, and a round of attempts comes to its end.
+const MOST_HOSTS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -282,10 +328,56 @@ mod tests {
         }
     }
 
+    #[track_caller]
+    fn check_hosts(text: &str, expected: &[(&str, Option<u16>)]) {
+        let expected: Vec<_> = expected.iter().map(|(host, port)| (host.to_string(), *port)).collect();
+        assert_eq!(hosts(text), Ok(expected), "{text}");
+    }
+
+    #[test]
+    fn each_host_may_have_a_port_behind_it() {
+        check_hosts("a", &[("a", None)]);
+        check_hosts("a,b:8883 , 192.0.2.1:1", &[("a", None), ("b", Some(8883)), ("192.0.2.1", Some(1))]);
+        check_hosts("fd00::1, [fd00::1]:1883", &[("fd00::1", None), ("fd00::1", Some(1883))]);
+        // As long as it is an address as a whole, it is one.
+        check_hosts("fd00::1:1883", &[("fd00::1:1883", None)]);
+        check_hosts("[fe80::1%wlan0]:1884", &[("fe80::1%wlan0", Some(1884))]);
+    }
+
+    #[test]
+    fn a_mistake_in_a_list_of_hosts_says_in_which_item() {
+        let name = "a host name or address, without mqtt:// before it";
+        let port = "a port of 1 to 65535 behind the colon";
+        for (text, expected) in [
+            ("a,", format!("{name} in item 2")),
+            (",", format!("{name} in item 1")),
+            ("a, mqtt://b:1883", format!("{name} in item 2")),
+            ("a b", name.to_owned()),
+            ("a b:1883", name.to_owned()),
+            (":1883", name.to_owned()),
+            ("a:", port.to_owned()),
+            ("a, b:0", format!("{port} in item 2")),
+            ("[::1]:65536", port.to_owned()),
+            ("::1:65535", "an IPv6 address in brackets, as a port stands behind it".to_owned()),
+            ("a,b,c,d,e,f,g,h,i", "at most 8 brokers".to_owned()),
+        ] {
+            assert_eq!(hosts(text), Err(expected.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn never_is_a_duration_of_its_own() {
+        let interval = duration_or_never(Duration::from_secs(1)..=Duration::from_secs(86_400));
+        assert_eq!((interval("never"), interval("0"), interval("Never")), (Ok(None), Ok(None), Ok(None)));
+        assert_eq!(interval("5m"), Ok(Some(Duration::from_secs(300))));
+        assert_eq!(interval("25h"), Err("1s to 24h, or never".into()));
+        assert_eq!(interval("often"), Err("a duration such as 30, 30s, 5m or 1h, or never".into()));
+    }
+
     #[test]
     fn a_password_in_the_wrong_key_is_not_shown() {
         for problem in [
-            host("mqtt://me:hunter2@broker").unwrap_err().of("mqtt://me:hunter2@broker"),
+            hosts("a, mqtt://me:hunter2@broker").unwrap_err().of("a, mqtt://me:hunter2@broker"),
             secret_path("hunter2").unwrap_err().of("hunter2"),
         ] {
             assert!(!format!("{problem} {problem:?}").contains("hunter2"), "{problem}");

@@ -153,7 +153,7 @@ mod tests {
     fn an_end_after_the_handshake_is_the_same_story_as_a_wish_for_a_certificate() {
         let mut options = peer::options(8883);
         options.endpoint.tls = Some(Default::default());
-        let target = &options.targets(&[])[0];
+        let target = &options.targets(&options.endpoint.endpoints[0], &[])[0];
         let kind = |cause: io::Error| {
             let error = ConnectionError::MqttState(StateError::Io(cause));
             of_attempt(error, &options, target, Duration::ZERO).kind()

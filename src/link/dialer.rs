@@ -1,103 +1,110 @@
 //! The link thread: decides whom to dial and when, until told to stop.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use crate::worker::Stop;
 
+use super::attempt::attempt;
 use super::connection::Connection;
-use super::options::{Options, Target};
+use super::options::Options;
 use super::passage::{Current, Passage};
-use super::retry::Retry;
+use super::retry::{Lifetime, Retry};
+use super::scout::Scout;
+use super::site::Site;
 use super::{Down, LinkError, LinkEvent};
 
 /// What the link thread owns.
 pub(super) struct Dialer {
     options: Options,
     stop: Stop,
+    current: Current,
     passage: Passage,
     retry: Retry,
     /// The address that answered last; it is tried first.
     answered: Option<SocketAddr>,
+    /// The ranks of the brokers that may still say that we are online, though our session there has ended.
+    left_behind: Vec<usize>,
+}
+
+/// How a session ended.
+struct Ended {
+    cause: LinkError,
+    life: Lifetime,
+    /// The rank of the broker to go to instead.
+    better: Option<usize>,
 }
 
 impl Dialer {
     /// A link thread's state before the first attempt.
     pub(super) fn new(options: Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Dialer {
         Dialer {
-            passage: Passage::new(&options, events, current, stop.clone()),
-            retry: Retry::new(&options.client),
+            passage: Passage::new(&options, events, current.clone(), stop.clone()),
+            retry: Retry::new(options.sites().count(), &options.client),
             answered: None,
+            left_behind: Vec::new(),
             options,
             stop,
+            current,
         }
     }
 
     /// Connects again and again, until told to stop or nobody takes the events any more.
     pub(super) fn run(mut self) {
         loop {
-            let (cause, life) = match self.dial() {
+            let site = self.options.site(self.retry.broker());
+            let will = Some(self.options.last_will());
+            let connected = attempt(&self.options, site.endpoint(), will, &mut self.answered, &self.stop);
+            let (cause, next) = match connected {
                 Ok(connection) => {
-                    let (cause, life) = self.passage.serve(connection);
-                    (cause, Some(life))
+                    let Ended { cause, life, better } = self.serve(connection, &site);
+                    let next = match better {
+                        Some(broker) => self.retry.leave_for(broker),
+                        None => self.retry.after(&cause, Some(life), fastrand::f64()),
+                    };
+                    (cause, next)
                 }
-                Err(cause) => (cause, None),
+                Err(cause) => {
+                    let next = self.retry.after(&cause, None, fastrand::f64());
+                    (cause, next)
+                }
             };
-            let next = self.retry.after(&cause, life, fastrand::f64());
-            let down = Down { cause, retry_in: next.pause, takeover: next.takeover };
+            let down = Down { cause, site, retry_in: next.pause, takeover: next.takeover };
             if !self.passage.tell(LinkEvent::Down(down)) || !self.stop.sleep(next.pause) {
                 return;
             }
         }
     }
 
-    /// One attempt: the broker's addresses one after the other, within one limit for all of it.
-    fn dial(&mut self) -> Result<Connection, LinkError> {
-        let deadline = Instant::now() + self.options.client.connection_timeout;
-        let mut addresses = self.options.addresses()?;
-        addresses.sort_by_key(|it| Some(*it) != self.answered);
-        let targets = self.options.targets(&addresses);
-        let mut failure = LinkError::Disconnected;
-        for (tried, target) in targets.iter().enumerate() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.stop.is_set() || (tried > 0 && left < LEAST) {
-                break;
+    /// Serves `connection` to its end, with a scout at the other brokers meanwhile.
+    fn serve(&mut self, connection: Connection, site: &Site) -> Ended {
+        let here = site.rank();
+        self.left_behind.retain(|it| *it != here);
+        let scout = Scout::start(&self.options, here, &self.left_behind, self.current.clone());
+        let (cause, life) = self.passage.serve(connection, site.clone());
+        let better = scout.and_then(|it| it.end(&mut self.left_behind));
+        self.left_behind.push(here);
+        let cause = match (better, cause) {
+            (Some(rank), LinkError::Disconnected) if !self.stop.is_set() => {
+                LinkError::BetterBroker { address: self.options.site(rank).endpoint().to_string() }
             }
-            let share = (left / (targets.len() - tried) as u32).max(LEAST);
-            match self.open(target, share) {
-                Ok(connection) => {
-                    self.answered = target.address;
-                    return Ok(connection);
-                }
-                Err(error @ (LinkError::Connect { .. } | LinkError::Silent { .. })) => failure = error,
-                // Somebody answered: to ask the same at another address is no use.
-                Err(error) => return Err(error),
-            }
-        }
-        Err(failure)
-    }
-
-    fn open(&self, target: &Target, limit: Duration) -> Result<Connection, LinkError> {
-        let mut mqtt = self.options.mqtt(target)?;
-        mqtt.set_last_will(self.options.last_will());
-        Connection::open(&self.options, mqtt, target, limit)
+            (_, cause) => cause,
+        };
+        Ended { cause, life, better }
     }
 }
-
-/// No address gets less time than this.
-const LEAST: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
     use super::*;
     use crate::link::Link;
-    use crate::link::peer::{CONNACK, LIMIT, Peer, options, publish};
+    use crate::link::peer::{CONNACK, LIMIT, Peer, options, options_for, publish};
 
     fn start(options: Options) -> (Link, Receiver<LinkEvent>) {
         let (told, events) = bounded(64);
@@ -165,6 +172,23 @@ mod tests {
         assert_eq!(wire.next(), None);
         // Its end of the channel goes with it.
         wait_until(|| matches!(events.try_recv(), Err(TryRecvError::Disconnected)));
+    }
+
+    #[test]
+    fn each_broker_is_tried_at_once_after_the_one_before_it_whatever_was_wrong_there() {
+        let peers = [Peer::new(), Peer::new(), Peer::new()];
+        let (_link, events) = start(options_for(&peers.each_ref()));
+        let mut wire = peers[0].accept();
+        assert_eq!(wire.packet().0, 0x10);
+        wire.send(&[0x20, 2, 0, 5]);
+        drop(peers[1].accept());
+        let _wire = peers[2].log_in();
+        for (rank, kind) in [(0, "refused: not authorized"), (1, "closed unanswered")] {
+            let LinkEvent::Down(down) = events.recv_timeout(LIMIT).unwrap() else { panic!("not down") };
+            assert_eq!((down.site.rank(), down.cause.kind(), down.retry_in), (rank, kind, Duration::ZERO));
+        }
+        let LinkEvent::Up(session) = events.recv_timeout(LIMIT).unwrap() else { panic!("not up") };
+        assert_eq!(session.site().rank(), 2);
     }
 
     /// Waits until `condition` holds.

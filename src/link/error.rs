@@ -67,6 +67,11 @@ pub enum LinkError {
     Unacknowledged,
     /// The bridge asked for the end.
     Disconnected,
+    /// A better broker than the connected one has been found to work again.
+    BetterBroker {
+        /// Host and port of the better one.
+        address: String,
+    },
 }
 
 /// A broker's refusal of a login (MQTT 3.1.1, section 3.2.2.3).
@@ -156,6 +161,7 @@ impl LinkError {
             LinkError::Protocol(_) => "protocol",
             LinkError::Unacknowledged => "unacknowledged",
             LinkError::Disconnected => "disconnected",
+            LinkError::BetterBroker { .. } => "better broker",
         }
     }
 
@@ -214,6 +220,9 @@ impl fmt::Display for LinkError {
             LinkError::Protocol(what) => write!(f, "the broker does not keep to MQTT 3.1.1: {what}"),
             LinkError::Unacknowledged => f.write_str("the broker acknowledges nothing"),
             LinkError::Disconnected => f.write_str("disconnected on request"),
+            LinkError::BetterBroker { address } => {
+                write!(f, "{address}, which comes before it in HOST, works again")
+            }
         }
     }
 }

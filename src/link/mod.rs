@@ -6,6 +6,7 @@
 //! to a session and not delivered when the link goes down is to be handed to the next one: nothing is kept
 //! here. So delivery is at least once at QoS 1 and at QoS 2 as well, as long as sessions are clean.
 
+mod attempt;
 mod cause;
 mod connection;
 mod dialer;
@@ -15,7 +16,10 @@ mod options;
 mod passage;
 mod probe;
 mod retry;
+mod round;
+mod scout;
 mod session;
+mod site;
 mod subscriptions;
 mod tls;
 
@@ -39,6 +43,7 @@ pub use error::{LinkError, Refusal, TlsProblem};
 pub use options::Options;
 pub use probe::{Outcome, Step, probe};
 pub use session::{Full, Session};
+pub use site::Site;
 
 use dialer::Dialer;
 use passage::Current;
@@ -69,7 +74,9 @@ pub enum LinkEvent {
 pub struct Down {
     /// Why.
     pub cause: LinkError,
-    /// How long until the next attempt.
+    /// Which broker it was.
+    pub site: Site,
+    /// How long until the next attempt. Zero where another broker is tried at once.
     pub retry_in: Duration,
     /// Whether the broker has cut short three sessions in a row, or more: mostly another client uses our
     /// client identifier, and each evicts the other.

@@ -11,17 +11,19 @@ use rumqttc::Transport;
 use crate::config::Broker;
 use crate::config::Client;
 use crate::config::Credentials;
+use crate::config::Endpoint;
 use crate::model::Message;
 use crate::model::Qos;
 use crate::model::TopicFilter;
 
 use super::LinkError;
+use super::site::Site;
 use super::tls;
 
-/// Where the broker is and how to be its client.
+/// Where the brokers are and how to be their client.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The broker's address and encryption.
+    /// The brokers' addresses and encryption.
     pub endpoint: Broker,
     /// Who we are; `None` is anonymous.
     pub credentials: Option<Credentials>,
@@ -39,6 +41,8 @@ pub struct Options {
 pub(super) struct Target {
     /// Host name or IP literal in the form that rumqttc takes.
     pub(super) host: String,
+    /// Where it listens.
+    pub(super) port: u16,
     /// Address and port, for people.
     pub(super) shown: String,
     /// Its address, where it is known beforehand.
@@ -46,14 +50,24 @@ pub(super) struct Target {
 }
 
 impl Options {
-    /// The addresses of the broker, in the resolver's order. Waits for the resolver as long as that takes
+    /// The brokers, in the order of preference.
+    pub fn sites(&self) -> impl Iterator<Item = Site> {
+        Site::all(&self.endpoint.endpoints)
+    }
+
+    /// The broker of that rank, which must be below their number.
+    pub(super) fn site(&self, rank: usize) -> Site {
+        self.sites().nth(rank).expect("ranks count the configured brokers")
+    }
+
+    /// The addresses of the broker at `endpoint`, in the resolver's order. Waits for the resolver as long as that takes
     /// (the system decides: mostly 5 s to 30 s), unless the host is an IP address.
     ///
     /// # Errors
     ///
     /// [`LinkError::Resolve`].
-    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, LinkError> {
-        let Broker { host, port, .. } = &self.endpoint;
+    pub(super) fn addresses(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, LinkError> {
+        let Endpoint { host, port } = endpoint;
         let failed = |cause| LinkError::Resolve { host: host.clone(), cause };
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in (host.as_str(), *port).to_socket_addrs().map_err(failed)? {
@@ -67,14 +81,15 @@ impl Options {
         }
     }
 
-    /// What to try, one after the other. With plain TCP each of `addresses`, so that one that swallows
+    /// What to try at `endpoint`, one after the other. With plain TCP each of `addresses`, so that one that swallows
     /// packets does not hide the others. With TLS the configured host, whatever its addresses: rumqttc
     /// checks the certificate for what it connects to.
-    pub(super) fn targets(&self, addresses: &[SocketAddr]) -> Vec<Target> {
-        let Broker { host, port, tls } = &self.endpoint;
-        if tls.is_some() {
+    pub(super) fn targets(&self, endpoint: &Endpoint, addresses: &[SocketAddr]) -> Vec<Target> {
+        let Endpoint { host, port } = endpoint;
+        if self.endpoint.tls.is_some() {
             // Not bracketed even if it is an IPv6 address: the certificate's check would not know it.
-            return vec![Target { host: host.clone(), shown: format!("{host}:{port}"), address: None }];
+            let (host, shown) = (host.clone(), endpoint.to_string());
+            return vec![Target { host, port: *port, shown, address: None }];
         }
         let target = |address: &SocketAddr| Target {
             host: match address {
@@ -82,6 +97,7 @@ impl Options {
                 SocketAddr::V6(it) if it.scope_id() != 0 => format!("[{}%{}]", it.ip(), it.scope_id()),
                 SocketAddr::V6(it) => format!("[{}]", it.ip()),
             },
+            port: *port,
             shown: address.to_string(),
             address: Some(*address),
         };
@@ -94,7 +110,7 @@ impl Options {
     ///
     /// [`LinkError::Tls`] that names a file.
     pub(super) fn mqtt(&self, target: &Target) -> Result<MqttOptions, LinkError> {
-        let mut mqtt = MqttOptions::new(self.client.id.clone(), target.host.clone(), self.endpoint.port);
+        let mut mqtt = MqttOptions::new(self.client.id.clone(), target.host.clone(), target.port);
         mqtt.set_clean_session(true)
             .set_keep_alive(self.client.keep_alive.max(LEAST_KEEP_ALIVE))
             .set_inflight(IN_FLIGHT)
@@ -141,13 +157,16 @@ mod tests {
     use crate::config::Tls;
     use crate::link::peer::options;
 
+    fn endpoint(host: &str) -> Endpoint {
+        Endpoint { host: host.to_owned(), port: 1883 }
+    }
+
     #[track_caller]
     fn check(host: &str, tls: bool, addresses: &[&str], expected: &[(&str, &str)]) {
         let mut options = options(1883);
-        options.endpoint.host = host.to_owned();
         options.endpoint.tls = tls.then(Tls::default);
         let addresses: Vec<SocketAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        let found = options.targets(&addresses);
+        let found = options.targets(&endpoint(host), &addresses);
         let found: Vec<_> = found.iter().map(|it| (it.host.as_str(), it.shown.as_str())).collect();
         assert_eq!(found, expected);
     }
@@ -173,19 +192,15 @@ mod tests {
 
     #[test]
     fn an_ip_address_needs_no_resolver() {
-        let mut options = options(1883);
         for (host, expected) in [("::1", "[::1]:1883"), ("127.0.0.1", "127.0.0.1:1883")] {
-            options.endpoint.host = host.to_owned();
-            assert_eq!(options.addresses().unwrap(), [expected.parse().unwrap()]);
+            assert_eq!(options(1883).addresses(&endpoint(host)).unwrap(), [expected.parse().unwrap()]);
         }
     }
 
     #[test]
     fn a_name_without_an_address_is_named() {
-        let mut options = options(1883);
         // Longer than a name may be: refused by the resolver itself, without a question to the network.
-        options.endpoint.host = "nowhere.".repeat(40);
-        let error = options.addresses().unwrap_err();
+        let error = options(1883).addresses(&endpoint(&"nowhere.".repeat(40))).unwrap_err();
         assert!(error.to_string().contains("nowhere.nowhere."), "{error}");
         assert_eq!(error.kind(), "resolve");
     }

@@ -12,7 +12,8 @@ use super::connection::Connection;
 use super::in_flight::{InFlight, Meaning};
 use super::options::Options;
 use super::retry::Lifetime;
-use super::session::Session;
+use super::session::{NOTHING, Session};
+use super::site::Site;
 use super::subscriptions::Subscriptions;
 use super::{LinkError, LinkEvent};
 
@@ -43,11 +44,11 @@ impl Passage {
         Passage { subscriptions: Subscriptions::new(&options.subscriptions), events, stop, current }
     }
 
-    /// Subscribes, says that the link is up, and passes on what happens until the connection ends. Returns
-    /// why it ended, and what it was good for.
-    pub(super) fn serve(&mut self, mut connection: Connection) -> (LinkError, Lifetime) {
+    /// Subscribes, says that the link to the broker at `site` is up, and passes on what happens until the connection
+    /// ends. Returns why it ended, and what it was good for.
+    pub(super) fn serve(&mut self, mut connection: Connection, site: Site) -> (LinkError, Lifetime) {
         connection.subscribe(self.subscriptions.wanted());
-        let (session, orders) = Session::new(connection.client());
+        let (session, orders) = Session::new(connection.client(), site);
         // Whoever stops us closes the stop first and looks here then; so one of us sees the other.
         self.current.set(connection.client());
         let began = Instant::now();
@@ -124,6 +125,14 @@ impl Current {
     pub(super) fn disconnect(&self) {
         if let Ok(client) = self.take.try_recv() {
             let _ = client.try_disconnect();
+        }
+    }
+
+    /// Ends the connection there is, if there is one, without DISCONNECT: the broker sends the will, and so says itself
+    /// that we are offline there. Never blocks.
+    pub(super) fn leave(&self) {
+        if let Ok(client) = self.take.try_recv() {
+            let _ = client.try_unsubscribe(NOTHING);
         }
     }
 

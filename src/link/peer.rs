@@ -1,12 +1,13 @@
 //! For tests: the other end of a connection, which says just what the test tells it to.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::Broker;
 use crate::config::Client;
+use crate::config::Endpoint;
 use crate::model::Message;
 use crate::model::Qos;
 use crate::model::Topic;
@@ -34,10 +35,18 @@ pub(super) fn client() -> Client {
     }
 }
 
+/// Options for `peers`, in this order of preference, with short pauses.
+pub(super) fn options_for(peers: &[&Peer]) -> Options {
+    let mut options = options(peers[0].port());
+    let endpoint = |it: &&Peer| Endpoint { host: "127.0.0.1".to_owned(), port: it.port() };
+    options.endpoint.endpoints = peers.iter().map(endpoint).collect();
+    options
+}
+
 /// Options for the peer at `port`, with short pauses.
 pub(super) fn options(port: u16) -> Options {
     Options {
-        endpoint: Broker { host: "127.0.0.1".to_owned(), port, tls: None },
+        endpoint: Broker::from(SocketAddr::from(([127, 0, 0, 1], port))),
         credentials: None,
         client: Client {
             reconnect_delay: Duration::from_millis(5),

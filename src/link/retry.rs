@@ -1,14 +1,16 @@
-//! When to try the broker again. Pure: durations and chance come in as arguments.
+//! When to try again, and whom. Pure: durations and chance come in as arguments.
 
+use std::mem;
 use std::time::Duration;
 
 use crate::config::Client;
 
 use super::LinkError;
+use super::round::Round;
 
-/// The pause between two attempts: it doubles while nothing works, starts anew after a useful session,
+/// The pause between two rounds of attempts: it doubles while nothing works, starts anew after a useful session,
 /// and doubles also while sessions are cut short one after the other, so that two clients with one
-/// identifier do not evict each other at full speed.
+/// identifier do not evict each other at full speed. Within a round the next broker is tried at once.
 #[derive(Debug)]
 pub(super) struct Retry {
     first: Duration,
@@ -17,8 +19,11 @@ pub(super) struct Retry {
     useful_after: Duration,
     /// The last pause before chance was added; `None` when the next is to be the first again.
     pause: Option<Duration>,
-    /// Sessions in a row that the broker closed soon after they began.
-    cut_short: u32,
+    round: Round,
+    /// For each broker, sessions in a row that it closed soon after they began.
+    cut_short: Vec<u32>,
+    /// Whether every attempt of this round was refused.
+    refused: bool,
 }
 
 /// What there was between CONNACK and the end of a connection.
@@ -33,43 +38,66 @@ pub(super) struct Lifetime {
 /// What is to be done about a failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Next {
-    /// How long to wait.
+    /// How long to wait before [`Retry::broker`] is tried.
     pub(super) pause: Duration,
     /// Whether it looks as if another client used our identifier.
     pub(super) takeover: bool,
 }
 
 impl Retry {
-    /// A retry with the limits of `client`.
-    pub(super) fn new(client: &Client) -> Retry {
+    /// A retry among `brokers`, at least one, with the limits of `client`.
+    pub(super) fn new(brokers: usize, client: &Client) -> Retry {
         Retry {
             first: client.reconnect_delay,
             longest: client.reconnect_delay_max.max(client.reconnect_delay),
             useful_after: 2 * client.keep_alive,
             pause: None,
-            cut_short: 0,
+            round: Round::new(brokers),
+            cut_short: vec![0; brokers],
+            refused: true,
         }
     }
 
-    /// Counts the failure `cause`, after `life` if there was a session, and says what is next.
+    /// The broker to try now: its place in the order of preference, from 0.
+    pub(super) fn broker(&self) -> usize {
+        self.round.current()
+    }
+
+    /// Counts the failure `cause` at [`Retry::broker`], after `life` if there was a session, and says what is next.
     /// `chance` is 0 to 1 and spreads the pause from -25 % to +25 %, within the limits.
+    ///
+    /// A session that was of use begins a new round with its own broker. One that was not is like an attempt that
+    /// failed, and so is one after which another client is suspected: the next broker is tried.
     pub(super) fn after(&mut self, cause: &LinkError, life: Option<Lifetime>, chance: f64) -> Next {
-        self.cut_short = match life {
-            Some(life) if self.is_short(cause, life) => self.cut_short.saturating_add(1),
+        let broker = self.broker();
+        let cut_short = match life {
+            Some(life) if self.is_short(cause, life) => self.cut_short[broker].saturating_add(1),
             _ => 0,
         };
+        self.cut_short[broker] = cut_short;
+        let takeover = cut_short >= SUSPICIOUS;
         let useful = life.is_some_and(|it| it.acknowledged || it.lasted >= self.useful_after);
+        self.refused &= cause.is_refusal();
+        if useful && !takeover {
+            self.round.begin_with(broker);
+        } else if self.round.advance() {
+            return Next { pause: Duration::ZERO, takeover };
+        }
         let doubled = self.pause.map_or(self.first, |it| it.saturating_mul(2));
-        let mut pause = if useful && self.cut_short <= 1 { self.first } else { doubled };
-        if cause.is_refusal() {
+        let mut pause = if useful && cut_short <= 1 { self.first } else { doubled };
+        if mem::replace(&mut self.refused, true) {
             pause = pause.max(REFUSAL_PAUSE);
         }
         let pause = pause.min(self.longest);
         self.pause = Some(pause);
-        Next {
-            pause: pause.mul_f64(0.75 + chance / 2.0).clamp(self.first, self.longest),
-            takeover: self.cut_short >= SUSPICIOUS,
-        }
+        Next { pause: pause.mul_f64(0.75 + chance / 2.0).clamp(self.first, self.longest), takeover }
+    }
+
+    /// Leaves the broker of a session for a better one, which is to be tried at once.
+    pub(super) fn leave_for(&mut self, broker: usize) -> Next {
+        self.round.begin_with(broker);
+        (self.pause, self.refused) = (None, true);
+        Next { pause: Duration::ZERO, takeover: false }
     }
 
     /// Whether the broker closed the session so soon that a rival may have evicted it. A rival that pauses
@@ -95,7 +123,7 @@ mod tests {
 
     /// From 5 s to 300 s, with a keep alive of 60 s.
     fn retry() -> Retry {
-        Retry::new(&client())
+        Retry::new(1, &client())
     }
 
     fn life(seconds: u64, acknowledged: bool) -> Option<Lifetime> {
@@ -196,5 +224,94 @@ mod tests {
             }
             assert_eq!(retry.after(&silent(), None, chance).pause, Duration::from_secs_f64(expected));
         }
+    }
+
+    /// The brokers tried among three, with the pause in seconds before each, as `ends` come one after the other.
+    #[track_caller]
+    fn check_order(ends: &[(LinkError, Option<Lifetime>)], expected: &str) {
+        let mut retry = Retry::new(3, &client());
+        let mut found = retry.broker().to_string();
+        for (cause, life) in ends {
+            let next = retry.after(cause, *life, 0.5);
+            let pause = if next.pause.is_zero() { String::new() } else { next.pause.as_secs().to_string() };
+            found += &format!(" {pause}>{}", retry.broker());
+        }
+        assert_eq!(found, expected);
+    }
+
+    fn closed(seconds: u64, acknowledged: bool) -> (LinkError, Option<Lifetime>) {
+        (LinkError::ClosedByBroker, life(seconds, acknowledged))
+    }
+
+    #[test]
+    fn a_pause_comes_only_after_every_broker_has_failed() {
+        check_order(
+            &[silent(), silent(), silent(), silent(), silent(), silent(), silent()].map(|it| (it, None)),
+            "0 >1 >2 5>0 >1 >2 10>0 >1",
+        );
+    }
+
+    #[test]
+    fn a_broker_that_was_of_use_is_tried_again_before_another_is() {
+        check_order(
+            &[closed(86_400, true), (silent(), None), (silent(), None), (silent(), None)],
+            "0 5>0 >1 >2 10>0",
+        );
+        check_order(
+            &[(silent(), None), closed(9, true), (silent(), None), (silent(), None)],
+            "0 >1 5>1 >0 >2",
+        );
+    }
+
+    #[test]
+    fn a_broker_that_lets_us_in_and_is_of_no_use_is_like_one_that_is_away() {
+        check_order(
+            &[closed(0, false), closed(0, false), closed(0, false), closed(0, false)],
+            "0 >1 >2 5>0 >1",
+        );
+        let stuck = || (LinkError::Unacknowledged, life(30, false));
+        check_order(
+            &[(LinkError::Unacknowledged, life(600, true)), stuck(), closed(9, true)],
+            "0 5>0 >1 5>1",
+        );
+    }
+
+    #[test]
+    fn a_refusal_keeps_no_other_broker_from_being_tried_and_is_not_hammered() {
+        let refused = || (LinkError::Refused(Refusal::NotAuthorized), None);
+        check_order(&[refused(), refused(), refused(), refused()], "0 >1 >2 60>0 >1");
+        check_order(
+            &[refused(), (silent(), None), refused(), refused(), refused(), refused()],
+            "0 >1 >2 5>0 >1 >2 60>0",
+        );
+    }
+
+    #[test]
+    fn a_second_client_is_suspected_at_one_broker_and_has_the_next_one_tried() {
+        let mut retry = Retry::new(2, &client());
+        let mut suspected = Vec::new();
+        for _ in 0..8 {
+            let broker = retry.broker();
+            let (cause, life) = closed(3, true);
+            suspected.push((broker, retry.after(&cause, life, 0.5).takeover));
+        }
+        let expected =
+            [(0, false), (0, false), (0, true), (1, false), (1, false), (1, true), (0, true), (0, true)];
+        assert_eq!(suspected, expected);
+    }
+
+    #[test]
+    fn a_better_broker_is_tried_at_once_and_another_when_it_fails_after_all() {
+        let mut retry = Retry::new(3, &client());
+        for _ in 0..5 {
+            retry.after(&silent(), None, 0.5);
+        }
+        assert_eq!(retry.broker(), 2);
+        assert_eq!(retry.leave_for(1), Next { pause: Duration::ZERO, takeover: false });
+        let mut order = vec![retry.broker()];
+        while retry.after(&silent(), None, 0.5).pause.is_zero() {
+            order.push(retry.broker());
+        }
+        assert_eq!(order, [1, 0, 2]);
     }
 }

@@ -12,11 +12,13 @@ use crate::model::Qos;
 use crate::model::Token;
 
 use super::options::level;
+use super::site::Site;
 
 /// One connection that is up: subscribed, and open for messages until [`super::LinkEvent::Down`].
 /// Dropping it ends the connection as [`Session::disconnect`] does.
 pub struct Session {
     client: Client,
+    site: Site,
     orders: Sender<Order>,
     ended: Cell<bool>,
 }
@@ -45,11 +47,16 @@ pub(super) enum End {
 }
 
 impl Session {
-    /// A session that publishes through `client`, whose channel must hold [`REQUESTS`], and the other end
+    /// A session with the broker at `site` that publishes through `client`, whose channel must hold [`REQUESTS`], and the other end
     /// of its orders.
-    pub(super) fn new(client: Client) -> (Session, Receiver<Order>) {
+    pub(super) fn new(client: Client, site: Site) -> (Session, Receiver<Order>) {
         let (orders, taken) = bounded(CAPACITY + 1);
-        (Session { client, orders, ended: Cell::new(false) }, taken)
+        (Session { client, site, orders, ended: Cell::new(false) }, taken)
+    }
+
+    /// Which broker it is with.
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 
     /// Hands `message` over; [`super::LinkEvent::Delivered`] with `token` says when it has arrived. What is
@@ -122,7 +129,7 @@ impl fmt::Display for Full {
 impl Error for Full {}
 
 /// A filter that nobody has subscribed to.
-const NOTHING: &str = "luigi-mqtt/nothing";
+pub(super) const NOTHING: &str = "luigi-mqtt/nothing";
 /// Messages handed over and not yet on their way. Above the bridge's window, so that it never fills.
 const CAPACITY: usize = 128;
 /// Capacity of rumqttc's request channel: the messages, our SUBSCRIBE, and the end's packet each from

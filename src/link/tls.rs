@@ -133,7 +133,7 @@ mod tests {
         );
         let acceptor = TlsAcceptor::new(identity.unwrap()).unwrap();
         let mut options = options(peer.port());
-        options.endpoint.host = "localhost".to_owned();
+        options.endpoint.endpoints[0].host = "localhost".to_owned();
         options.endpoint.tls = Some(Tls { ca: Some(file("ca.pem")), identity: None });
         change(&mut options);
         thread::scope(|scope| {
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_certificate_of_the_configured_authority_for_the_name_is_trusted() {
         assert_eq!(outcome("server.pem", |_| ()), ["up", "closed by broker"]);
-        let by_address = |options: &mut Options| options.endpoint.host = "127.0.0.1".to_owned();
+        let by_address = |options: &mut Options| options.endpoint.endpoints[0].host = "127.0.0.1".to_owned();
         assert_eq!(outcome("server.pem", by_address), ["up", "closed by broker"]);
     }
 
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(outcome("expired.pem", |_| ()), ["tls: expired"]);
         assert_eq!(outcome("future.pem", |_| ()), ["tls: not yet valid"]);
         assert_eq!(outcome("elsewhere.pem", |_| ()), ["tls: name"]);
-        let by_address = |options: &mut Options| options.endpoint.host = "127.0.0.1".to_owned();
+        let by_address = |options: &mut Options| options.endpoint.endpoints[0].host = "127.0.0.1".to_owned();
         assert_eq!(outcome("elsewhere.pem", by_address), ["tls: name"]);
         let other_authority = |options: &mut Options| tls(options).ca = Some(file("other-ca.pem"));
         assert_eq!(outcome("server.pem", other_authority), ["tls: unknown authority"]);

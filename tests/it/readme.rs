@@ -63,7 +63,7 @@ fn the_smallest_configuration_is_one() {
     assert_eq!(blocks.len(), 1);
     fs::write(&path, &blocks[0]).unwrap();
     let config = Config::load(Some(&path), &Environment::new("pi", folder.path())).unwrap();
-    assert_eq!(config.broker.host, "homeassistant.local");
+    assert_eq!(config.broker.endpoints[0].host, "homeassistant.local");
     assert_eq!(config.credentials.unwrap().username, "luigi");
 }
 

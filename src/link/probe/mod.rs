@@ -5,9 +5,12 @@ mod steps;
 use std::fmt;
 use std::time::Duration;
 
-use steps::{connect, handshake, listen, log_in, publish, resolve, say_goodbye};
+pub(super) use steps::say_goodbye;
+
+use steps::{connect, handshake, listen, log_in, publish, resolve};
 
 use crate::link::options::Options;
+use crate::link::site::Site;
 use crate::model::Chain;
 use crate::model::Topic;
 
@@ -40,7 +43,7 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Tries what `options` say, and tells the outcome of each step, until one fails that the others need.
+/// Tries what `options` say at the broker at `site`, and tells the outcome of each step, until one fails that the others need.
 /// Blocks: each step up to `connection_timeout` (the first as long as the resolver takes), the last up to
 /// `wait`. Returns whether none failed.
 ///
@@ -51,6 +54,7 @@ pub enum Outcome {
 /// the message only if it was told to retain it.
 pub fn probe(
     options: &Options,
+    site: &Site,
     topics: &[Topic],
     birth_topic: &Topic,
     wait: Duration,
@@ -63,7 +67,7 @@ pub fn probe(
         !matches!(outcome, Outcome::Failed(_))
     };
 
-    let (addresses, outcome) = resolve(&options);
+    let (addresses, outcome) = resolve(&options, site.endpoint());
     if !tell(Step::Resolve, outcome.into()) {
         return false;
     }
@@ -74,13 +78,13 @@ pub fn probe(
     let (reachable, mut streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
     let stream = streams.drain(..).next();
     if let Some(stream) = stream.filter(|_| options.endpoint.tls.is_some()) {
-        let outcome = handshake(&options, stream).map_err(|it| Chain(&it).to_string());
+        let outcome = handshake(&options, site.endpoint(), stream).map_err(|it| Chain(&it).to_string());
         if !tell(Step::Tls, outcome.into()) {
             return false;
         }
     }
     drop(streams);
-    let (connection, outcome) = log_in(&options, &reachable);
+    let (connection, outcome) = log_in(&options, site.endpoint(), &reachable);
     if !tell(Step::Login, outcome.into()) {
         return false;
     }
@@ -147,7 +151,8 @@ mod tests {
             scope.spawn(|| serve(&peer));
             let mut steps = Vec::new();
             let report = |step, outcome: &Outcome| steps.push(format!("{step}: {outcome:?}"));
-            let well = probe(&options, &[probe_topic], &birth, Duration::from_millis(300), report);
+            let well =
+                probe(&options, &options.site(0), &[probe_topic], &birth, Duration::from_millis(300), report);
             (steps, well)
         });
         assert!(peer.try_accept().is_none(), "it connects more often than it needs to");
@@ -265,8 +270,14 @@ mod tests {
         let mut absent = Vec::new();
         let topic = Topic::new("a").unwrap();
         let options = peer::options(Peer::new().port());
-        assert!(!probe(&options, std::slice::from_ref(&topic), &topic, Duration::ZERO, |step, _| absent
-            .push(step)));
+        assert!(!probe(
+            &options,
+            &options.site(0),
+            std::slice::from_ref(&topic),
+            &topic,
+            Duration::ZERO,
+            |step, _| absent.push(step)
+        ));
         assert_eq!(absent, [Step::Resolve, Step::Tcp]);
     }
 }

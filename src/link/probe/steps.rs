@@ -10,6 +10,7 @@ use rumqttc::Publish;
 use rumqttc::QoS;
 use rumqttc::SubscribeReasonCode;
 
+use crate::config::Endpoint;
 use crate::link::LinkError;
 use crate::link::connection::Connection;
 use crate::link::options::Options;
@@ -17,9 +18,9 @@ use crate::link::tls;
 use crate::model::Chain;
 use crate::model::Topic;
 
-pub(super) fn resolve(options: &Options) -> (Vec<SocketAddr>, Result<String, String>) {
+pub(super) fn resolve(options: &Options, endpoint: &Endpoint) -> (Vec<SocketAddr>, Result<String, String>) {
     let began = Instant::now();
-    match options.addresses() {
+    match options.addresses(endpoint) {
         Ok(addresses) => {
             let shown: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
             let detail = format!("{} in {} ms", shown.join(", "), began.elapsed().as_millis());
@@ -54,11 +55,14 @@ pub(super) fn connect(
     (streams, outcome)
 }
 
-pub(super) fn handshake(options: &Options, stream: TcpStream) -> Result<String, LinkError> {
-    let endpoint = &options.endpoint;
-    let address = format!("{}:{}", endpoint.host, endpoint.port);
+pub(super) fn handshake(
+    options: &Options,
+    endpoint: &Endpoint,
+    stream: TcpStream,
+) -> Result<String, LinkError> {
+    let address = endpoint.to_string();
     let failed = |problem| LinkError::Tls { address: address.clone(), problem };
-    let Some(tls) = &endpoint.tls else { return Ok("not configured".to_owned()) };
+    let Some(tls) = &options.endpoint.tls else { return Ok("not configured".to_owned()) };
     let connector = tls::connector(tls).map_err(failed)?;
     let limit = options.client.connection_timeout.max(LEAST);
     stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;
@@ -72,10 +76,11 @@ pub(super) fn handshake(options: &Options, stream: TcpStream) -> Result<String, 
 
 pub(super) fn log_in(
     options: &Options,
+    endpoint: &Endpoint,
     reachable: &[SocketAddr],
 ) -> (Option<Connection>, Result<String, String>) {
     let mut outcome = Err("there is no address to log in at".to_owned());
-    for target in options.targets(reachable) {
+    for target in options.targets(endpoint, reachable) {
         let limit = options.client.connection_timeout;
         let opened = options.mqtt(&target).and_then(|mqtt| Connection::open(options, mqtt, &target, limit));
         outcome = match opened {
@@ -154,7 +159,7 @@ pub(super) fn listen(
 }
 
 /// Has DISCONNECT written, so that the broker logs an orderly end.
-pub(super) fn say_goodbye(connection: &mut Connection) {
+pub(in crate::link) fn say_goodbye(connection: &mut Connection) {
     let deadline = Instant::now() + LAST_WORD;
     if connection.client().try_disconnect().is_ok() {
         let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
