@@ -34,6 +34,31 @@ fn broker_with_rules(rules: &str) -> Mosquitto {
 }
 
 #[test]
+fn each_of_several_brokers_is_tried_and_one_that_fails_is_a_failure() {
+    let brokers =
+        [Mosquitto::start(MosquittoOptions::default()), Mosquitto::start(MosquittoOptions::default())];
+    let [first, second] = [&brokers[0], &brokers[1]].map(|it| format!("127.0.0.1:{}", it.port()));
+    let absent = format!("127.0.0.1:{}", free_port());
+    for (hosts, expected) in [([&first, &second], 0), ([&absent, &second], 69), ([&first, &absent], 69)] {
+        let configuration =
+            Configuration::new(1).set("Broker", "HOST", format!("{}, {}", hosts[0], hosts[1]));
+        let mut daemon = Launch::new(&configuration.text()).subcommand("check").args(&["--connect"]).start();
+        assert_eq!(daemon.wait_exit(LIMIT).code(), Some(expected), "{:#?}", daemon.lines());
+        let lines = daemon.lines_of(Stream::Stdout);
+        let at = |host, number| {
+            let heading = format!("to the broker at {host} (the {number} of 2):");
+            let at = lines.iter().position(|it| *it == heading);
+            at.unwrap_or_else(|| panic!("no {heading:?}: {lines:#?}"))
+        };
+        let (begin, middle) = (at(hosts[0], "first"), at(hosts[1], "second"));
+        for (host, steps) in [(hosts[0], &lines[begin..middle]), (hosts[1], &lines[middle..])] {
+            let last = steps.last().unwrap();
+            assert_eq!(last.starts_with("  NO  TCP: "), *host == absent, "{last}");
+        }
+    }
+}
+
+#[test]
 fn where_all_is_well_every_step_says_ok_and_the_exit_code_is_0() {
     let mosquitto = broker_with_rules("topic readwrite #\n");
     mosquitto.publish("homeassistant/status", "online", true);

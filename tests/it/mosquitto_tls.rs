@@ -110,6 +110,25 @@ fn a_broker_with_a_certificate_for_another_name_is_refused() {
 }
 
 #[test]
+fn the_next_broker_takes_the_place_of_one_that_is_not_trusted_and_it_is_not_gone_back_to() {
+    let (untrusted, trusted) = (encrypted_broker("elsewhere.pem", ""), encrypted_broker("server.pem", ""));
+    let hosts = format!("localhost:{}, localhost:{}", untrusted.1, trusted.1);
+    let configuration =
+        encrypted(1, "ca.pem").set("Broker", "HOST", hosts).set("Broker", "FAILBACK_INTERVAL", "1s");
+    let observer = Observer::start(&trusted.0, &["luigi/#"]);
+    let daemon = Daemon::start(&configuration.text());
+    observer.wait_for_latest("luigi/pi/cpu_temperature", "41.2");
+    let advice = "the broker's certificate is not for localhost: set HOST in [Broker]";
+    for begin in ["[ERROR] no connection to", "[WARN] cannot go back to"] {
+        let line =
+            daemon.wait_for_line(&format!("{begin} the broker at localhost:{} (the first", untrusted.1));
+        assert!(line.contains(advice), "{line}");
+    }
+    assert_eq!(daemon.count("] connected to the broker at localhost:"), 1, "{:#?}", daemon.lines());
+    assert!(!untrusted.0.log().contains(CLIENT_ID), "{}", untrusted.0.log());
+}
+
+#[test]
 fn a_broker_with_an_expired_certificate_is_refused() {
     let broker = encrypted_broker("expired.pem", "");
     let advice = "the broker's certificate has expired: renew it there, or set our clock";
