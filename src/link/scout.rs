@@ -215,20 +215,18 @@ mod tests {
     }
 
     impl Pair {
-        /// `None` never goes back.
-        fn start(failback_interval: Option<Duration>) -> Pair {
+        fn start(change: impl FnOnce(&mut Options)) -> Pair {
             let (first, second) = (Peer::new(), Peer::new());
             let mut options = options_for(&[&first, &second]);
-            options.endpoint.failback_interval = failback_interval;
-            options.client.connection_timeout = Duration::from_secs(1);
             options.will.retain = true;
+            change(&mut options);
             let (told, events) = bounded(64);
             Pair { link: Link::start(options, told).unwrap(), events, first, second }
         }
 
         /// One that is connected to the second, because the first did not let it in.
-        fn at_the_second(failback_interval: Option<Duration>) -> (Pair, Session, Wire) {
-            let pair = Pair::start(failback_interval);
+        fn at_the_second(change: impl FnOnce(&mut Options)) -> (Pair, Session, Wire) {
+            let pair = Pair::start(change);
             drop(pair.first.accept());
             let wire = pair.second.log_in();
             assert_eq!(pair.down(), (0, "closed unanswered"));
@@ -237,8 +235,8 @@ mod tests {
         }
 
         /// One that is connected to the second, because the first has ended a session.
-        fn driven_from_the_first() -> (Pair, Session, Wire) {
-            let pair = Pair::start(None);
+        fn driven_from_the_first(change: impl FnOnce(&mut Options)) -> (Pair, Session, Wire) {
+            let pair = Pair::start(change);
             drop(pair.first.log_in());
             let _session = pair.up(0);
             let wire = pair.second.log_in();
@@ -288,11 +286,17 @@ mod tests {
         assert_eq!(wire.packet(), (0xe0, vec![]));
     }
 
-    const OFTEN: Option<Duration> = Some(Duration::from_millis(10));
+    fn go_back_soon(options: &mut Options) {
+        options.endpoint.failback_interval = Some(Duration::from_millis(10));
+    }
+
+    fn stay(options: &mut Options) {
+        options.endpoint.failback_interval = None;
+    }
 
     #[test]
     fn a_better_broker_that_accepts_a_login_is_gone_back_to_and_the_other_one_told() {
-        let (pair, _session, mut at_second) = Pair::at_the_second(OFTEN);
+        let (pair, _session, mut at_second) = Pair::at_the_second(go_back_soon);
         let mut scout = scout_at(&pair.first);
         scout.send(&CONNACK);
         assert_eq!(scout.packet(), (0xe0, vec![]));
@@ -306,7 +310,10 @@ mod tests {
 
     #[test]
     fn a_better_broker_that_does_not_accept_a_login_is_not_gone_back_to() {
-        let (pair, _session, _at_second) = Pair::at_the_second(OFTEN);
+        let (pair, _session, _at_second) = Pair::at_the_second(|options| {
+            go_back_soon(options);
+            options.client.connection_timeout = Duration::from_secs(1);
+        });
         let silent = scout_at(&pair.first);
         scout_at(&pair.first).send(&[0x20, 2, 0, 5]);
         drop(scout_at(&pair.first));
@@ -319,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_broker_whose_session_was_lost_is_told_until_it_has_acknowledged_it() {
-        let (pair, _session, _at_second) = Pair::driven_from_the_first();
+        let (pair, _session, _at_second) = Pair::driven_from_the_first(stay);
         drop(scout_at(&pair.first));
         let mut unheard = scout_at(&pair.first);
         unheard.send(&CONNACK);
@@ -331,18 +338,25 @@ mod tests {
 
     #[test]
     fn a_broker_that_was_told_is_left_alone() {
-        let (pair, _session, at_second) = Pair::driven_from_the_first();
+        let (pair, _session, at_second) = Pair::driven_from_the_first(|options| {
+            stay(options);
+            options.client.keep_alive = Duration::from_secs(1);
+        });
         take_offline(scout_at(&pair.first));
         drop(at_second);
         assert_eq!(pair.down(), (1, "closed by broker"));
-        // The next to connect there is the link itself.
-        let _at_first = pair.first.log_in();
-        let _session = pair.up(0);
+        drop(pair.first.accept());
+        assert_eq!(pair.down(), (0, "closed unanswered"));
+        let mut at_second = pair.second.log_in();
+        let _session = pair.up(1);
+        // A ping after a second, in which a scout would have been there many times.
+        assert_eq!(at_second.packet().0, 0xc0);
+        assert!(pair.first.try_accept().is_none());
     }
 
     #[test]
     fn nobody_says_offline_where_the_link_is_about_to_say_online() {
-        let (pair, _session, at_second) = Pair::driven_from_the_first();
+        let (pair, _session, at_second) = Pair::driven_from_the_first(stay);
         let mut scout = scout_at(&pair.first);
         drop(at_second);
         assert_eq!(pair.down(), (1, "closed by broker"));
@@ -350,11 +364,14 @@ mod tests {
         let _session = pair.up(0);
         scout.send(&CONNACK);
         assert_eq!(scout.next(), None);
+        // The next scout has been at the other broker, and would have come here first.
+        take_offline(scout_at(&pair.second));
+        assert!(pair.first.try_accept().is_none());
     }
 
     #[test]
     fn the_link_stops_while_its_scout_waits_for_an_answer() {
-        let (pair, _session, mut at_second) = Pair::at_the_second(OFTEN);
+        let (pair, _session, mut at_second) = Pair::at_the_second(go_back_soon);
         let _unanswered = scout_at(&pair.first);
         assert!(pair.link.stop(LIMIT));
         assert_eq!(at_second.packet(), (0xe0, vec![]));
