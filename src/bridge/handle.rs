@@ -70,6 +70,11 @@ impl Bridge {
                 }
             }
             LinkEvent::Received(incoming) => self.receive(&incoming, now),
+            LinkEvent::SaidOffline => {
+                if self.announcement != Announcement::Closing {
+                    self.announce_availability(true);
+                }
+            }
             LinkEvent::Down(down) => {
                 self.health.set_link_up(false);
                 self.link.down(&down);

@@ -3,16 +3,14 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rumqttc::LastWill;
-
 use crate::config::Endpoint;
 use crate::worker::Stop;
 
 use super::LinkError;
 use super::connection::Connection;
-use super::options::Options;
+use super::options::{Options, Target};
 
-/// Connects to the broker at `endpoint` and logs in as `options` say, with `will`. The address in `answered` is tried
+/// Connects to the broker at `endpoint`, by way of `open`, which is given a limit. The address in `answered` is tried
 /// first, and the one that answers is left there. Blocks up to `connection_timeout`, and as long as the system's
 /// resolver takes; `stop` keeps it from trying another address.
 ///
@@ -22,9 +20,9 @@ use super::options::Options;
 pub(super) fn attempt(
     options: &Options,
     endpoint: &Endpoint,
-    will: Option<LastWill>,
     answered: &mut Option<SocketAddr>,
     stop: &Stop,
+    mut open: impl FnMut(&Target, Duration) -> Result<Connection, LinkError>,
 ) -> Result<Connection, LinkError> {
     let deadline = Instant::now() + options.client.connection_timeout;
     let mut addresses = options.addresses(endpoint)?;
@@ -37,11 +35,7 @@ pub(super) fn attempt(
             break;
         }
         let share = (left / (targets.len() - tried) as u32).max(LEAST);
-        let mut mqtt = options.mqtt(target)?;
-        if let Some(will) = &will {
-            mqtt.set_last_will(will.clone());
-        }
-        match Connection::open(options, mqtt, target, share) {
+        match open(target, share) {
             Ok(connection) => {
                 *answered = target.address;
                 return Ok(connection);

@@ -64,7 +64,7 @@ impl Bridge {
                 Ok(LinkEvent::Delivered(token)) => {
                     assert!(self.delivered.insert(token.0), "{token:?} was delivered twice");
                 }
-                Ok(LinkEvent::Received(message)) => panic!("{message:?}"),
+                Ok(other) => panic!("{other:?}"),
                 Err(_) => self.session.iter().for_each(Session::abandon),
             }
             while self.delivered.contains(&self.oldest) {

@@ -18,6 +18,7 @@ use super::{Down, LinkError, LinkEvent};
 /// What the link thread owns.
 pub(super) struct Dialer {
     options: Options,
+    events: Sender<LinkEvent>,
     stop: Stop,
     current: Current,
     passage: Passage,
@@ -40,11 +41,12 @@ impl Dialer {
     /// A link thread's state before the first attempt.
     pub(super) fn new(options: Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Dialer {
         Dialer {
-            passage: Passage::new(&options, events, current.clone(), stop.clone()),
+            passage: Passage::new(&options, events.clone(), current.clone(), stop.clone()),
             retry: Retry::new(options.sites().count(), &options.client),
             answered: None,
             left_behind: Vec::new(),
             options,
+            events,
             stop,
             current,
         }
@@ -54,9 +56,7 @@ impl Dialer {
     pub(super) fn run(mut self) {
         loop {
             let site = self.options.site(self.retry.broker());
-            let will = Some(self.options.last_will());
-            let connected = attempt(&self.options, site.endpoint(), will, &mut self.answered, &self.stop);
-            let (cause, next) = match connected {
+            let (cause, next) = match self.dial(&site) {
                 Ok(connection) => {
                     let Ended { cause, life, better } = self.serve(connection, &site);
                     let next = match better {
@@ -77,11 +77,22 @@ impl Dialer {
         }
     }
 
+    /// One attempt at the broker at `site`.
+    fn dial(&mut self, site: &Site) -> Result<Connection, LinkError> {
+        let Dialer { options, stop, answered, .. } = self;
+        attempt(options, site.endpoint(), answered, stop, |target, limit| {
+            let mut mqtt = options.mqtt(target)?;
+            mqtt.set_last_will(options.last_will());
+            Connection::open(options, mqtt, target, limit)
+        })
+    }
+
     /// Serves `connection` to its end, with a scout at the other brokers meanwhile.
     fn serve(&mut self, connection: Connection, site: &Site) -> Ended {
         let here = site.rank();
         self.left_behind.retain(|it| *it != here);
-        let scout = Scout::start(&self.options, here, &self.left_behind, self.current.clone());
+        let (current, events) = (self.current.clone(), self.events.clone());
+        let scout = Scout::start(&self.options, here, &self.left_behind, current, events);
         let (cause, life) = self.passage.serve(connection, site.clone());
         let better = scout.and_then(|it| it.end(&mut self.left_behind));
         self.left_behind.push(here);

@@ -65,6 +65,9 @@ pub enum LinkEvent {
     Delivered(Token),
     /// The broker sent us a message.
     Received(Incoming),
+    /// A broker that we had left was told that we are offline. It may be the connected one under another name, so
+    /// `online` is to be said again.
+    SaidOffline,
     /// The session is over, or there was none. Another attempt follows by itself.
     Down(Down),
 }

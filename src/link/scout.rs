@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rumqttc::Event;
 use rumqttc::Packet;
 use rumqttc::QoS;
@@ -12,12 +12,12 @@ use crate::model::Chain;
 use crate::worker::Stop;
 use crate::worker::Worker;
 
-use super::LinkError;
 use super::attempt::attempt;
 use super::connection::Connection;
 use super::options::Options;
 use super::passage::Current;
 use super::probe::say_goodbye;
+use super::{LinkError, LinkEvent};
 
 /// A thread that lives only while there is something to do at other brokers than the connected one. It logs in there,
 /// under a client identifier of its own, so that it throws nobody out, and without a will or a session to keep.
@@ -28,6 +28,7 @@ pub(super) struct Scout {
 }
 
 /// Something that was done.
+#[derive(Clone, Copy)]
 enum Report {
     /// The broker of this rank, which is to be preferred, has accepted a login.
     Back(usize),
@@ -55,6 +56,7 @@ impl Scout {
         here: usize,
         left_behind: &[usize],
         current: Current,
+        events: Sender<LinkEvent>,
     ) -> Option<Scout> {
         let broker = &options.endpoint;
         let better = if broker.failback_interval.is_some() { here } else { 0 };
@@ -69,14 +71,14 @@ impl Scout {
         }
         let interval = broker.failback_interval.unwrap_or(options.client.reconnect_delay_max);
         let (reports, reported) = bounded(broker.endpoints.len());
-        let (yields, floor) = bounded(1);
-        let _ = yields.try_send(());
+        let (yielded, floor) = bounded(1);
+        let _ = yielded.try_send(());
         let mut options = options.clone();
         options.client.id.push_str("-probe");
-        let floor = (yields, floor);
-        let walk = Walk { options, errands, reports, current, floor: floor.clone(), warned: Vec::new() };
+        let (both, warned) = ((yielded, floor.clone()), Vec::new());
+        let walk = Walk { options, events, errands, reports, current, floor: both, warned };
         match Worker::spawn("scout", move |stop| walk.run(interval, &stop)) {
-            Ok(worker) => Some(Scout { worker, reports: reported, floor: floor.1 }),
+            Ok(worker) => Some(Scout { worker, reports: reported, floor }),
             Err(cause) => {
                 log::warn!("no thread to look for the other brokers with: {cause}");
                 None
@@ -102,14 +104,23 @@ impl Scout {
     }
 }
 
+impl Errand {
+    fn rank(self) -> usize {
+        match self {
+            Errand::Return(rank) | Errand::Farewell(rank) => rank,
+        }
+    }
+}
+
 /// What the thread owns.
 struct Walk {
     options: Options,
+    events: Sender<LinkEvent>,
     errands: Vec<Errand>,
     reports: Sender<Report>,
     current: Current,
-    /// Both ends of a channel with one token in it. Who holds the token may say something at another broker: an
-    /// `offline` of the scout's that comes after an `online` of the link's would stay.
+    /// Both ends of a channel with one token in it. Who holds the token may do something: an `offline` of the scout's
+    /// that came after an `online` of the link's at the same broker would stay.
     floor: (Sender<()>, Receiver<()>),
     /// Ranks and kinds of the failures that were logged.
     warned: Vec<(usize, &'static str)>,
@@ -124,8 +135,11 @@ impl Walk {
                     return;
                 }
                 match outcome {
-                    Ok(Report::Back(_)) => return self.current.leave(),
-                    Ok(Report::Told(_)) => {}
+                    Ok(Report::Back(_)) => return,
+                    Ok(Report::Told(_)) => select! {
+                        send(self.events, LinkEvent::SaidOffline) -> _ => {}
+                        recv(stop.channel()) -> _ => return,
+                    },
                     Err(cause) => {
                         self.tell_failure(errand, &cause);
                         self.errands.push(errand);
@@ -137,25 +151,30 @@ impl Walk {
 
     /// Does `errand`, and reports it.
     fn go(&self, errand: Errand, stop: &Stop) -> Result<Report, LinkError> {
-        let (Errand::Return(rank) | Errand::Farewell(rank)) = errand;
-        let site = self.options.site(rank);
-        let mut connection = attempt(&self.options, site.endpoint(), None, &mut None, stop)?;
-        if let Errand::Return(rank) = errand {
-            say_goodbye(&mut connection);
-            let _ = self.reports.try_send(Report::Back(rank));
-            return Ok(Report::Back(rank));
-        }
+        let site = self.options.site(errand.rank());
+        let mut connection = attempt(&self.options, site.endpoint(), &mut None, stop, |target, limit| {
+            Connection::open(&self.options, self.options.mqtt(target)?, target, limit)
+        })?;
         // Without the floor the session has ended, and the link may be on its way to this very broker.
         self.floor.1.try_recv().map_err(|_| LinkError::Disconnected)?;
-        let said = self.say_offline(&mut connection);
-        if said.is_ok() {
-            log::info!(
-                "the broker at {site}, which we have left, answers: told it that we are offline there"
-            );
-            let _ = self.reports.try_send(Report::Told(rank));
+        let done = match errand {
+            Errand::Return(rank) => Ok(Report::Back(rank)),
+            Errand::Farewell(rank) => self.say_offline(&mut connection).map(|()| Report::Told(rank)),
+        };
+        if let Ok(report) = done {
+            say_goodbye(&mut connection);
+            let _ = self.reports.try_send(report);
+            match report {
+                Report::Back(_) => self.current.leave(),
+                Report::Told(_) => {
+                    log::info!(
+                        "the broker at {site}, which we had left, answers: told it that we are offline"
+                    );
+                }
+            }
         }
         let _ = self.floor.0.try_send(());
-        said.map(|()| Report::Told(rank))
+        done
     }
 
     /// Publishes what the will would have said, and waits until the broker has it.
@@ -169,21 +188,16 @@ impl Walk {
         );
         published.map_err(|_| LinkError::Disconnected)?;
         loop {
-            match connection.next_until(deadline) {
-                Some(Ok(Event::Incoming(Packet::PubAck(_)))) => break,
-                Some(Ok(_)) => {}
-                Some(Err(cause)) => return Err(cause),
-                None => return Err(LinkError::Unacknowledged),
+            let event = connection.next_until(deadline).ok_or(LinkError::Unacknowledged)??;
+            if matches!(event, Event::Incoming(Packet::PubAck(_))) {
+                return Ok(());
             }
         }
-        say_goodbye(connection);
-        Ok(())
     }
 
     /// A broker that is still away is no news; one that is back and does not let us in is, once.
     fn tell_failure(&mut self, errand: Errand, cause: &LinkError) {
-        let (Errand::Return(rank) | Errand::Farewell(rank)) = errand;
-        let (site, what) = (self.options.site(rank), (rank, cause.kind()));
+        let (site, what) = (self.options.site(errand.rank()), (errand.rank(), cause.kind()));
         let failed = match errand {
             Errand::Return(_) => format!("cannot go back to the broker at {site}"),
             Errand::Farewell(_) => format!("cannot tell the broker at {site} that we are offline there"),
@@ -204,7 +218,7 @@ const WORD_LIMIT: Duration = Duration::from_secs(2);
 mod tests {
     use super::*;
     use crate::link::peer::{CONNACK, LIMIT, Peer, Wire, options_for, puback};
-    use crate::link::{Link, LinkEvent, Session};
+    use crate::link::{Link, Session};
 
     /// A link that goes to the first of two brokers, or else to the second.
     struct Pair {
@@ -254,6 +268,13 @@ mod tests {
                 }
                 other => panic!("expected up, found {other:?}"),
             }
+        }
+
+        /// Waits until it is known here that a broker was told.
+        #[track_caller]
+        fn told(&self) {
+            let event = self.events.recv_timeout(LIMIT).unwrap();
+            assert!(matches!(event, LinkEvent::SaidOffline), "{event:?}");
         }
 
         /// The rank of the broker and the kind of the cause.
@@ -333,6 +354,7 @@ mod tests {
         assert_eq!(unheard.packet().0, 0x33);
         drop(unheard);
         take_offline(scout_at(&pair.first));
+        pair.told();
         assert!(pair.events.is_empty());
     }
 
@@ -343,6 +365,7 @@ mod tests {
             options.client.keep_alive = Duration::from_secs(1);
         });
         take_offline(scout_at(&pair.first));
+        pair.told();
         drop(at_second);
         assert_eq!(pair.down(), (1, "closed by broker"));
         drop(pair.first.accept());

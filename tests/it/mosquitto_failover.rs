@@ -11,6 +11,8 @@ use crate::support::LIMIT;
 use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
+use crate::support::Relay;
+use crate::support::Seen;
 use crate::support::SilentPeer;
 use crate::support::wait_until_or;
 
@@ -204,6 +206,25 @@ fn among_three_the_best_that_there_is_is_gone_to() {
     wait_for_availability(&daemon, &second, "offline");
     first.kill();
     wait_for_connection(&daemon, &second, 2);
+}
+
+#[test]
+fn a_broker_under_two_names_says_online_in_the_end() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let relay = Relay::start(mosquitto.port());
+    let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
+    let configuration =
+        configuration(&[relay.port(), mosquitto.port()]).set("Broker", "FAILBACK_INTERVAL", "never");
+    let daemon = Daemon::start(&configuration.text());
+    wait_for_everything(&daemon, &mosquitto);
+    relay.cut();
+    wait_for_connection(&daemon, &mosquitto, 1);
+    relay.mend();
+    daemon.wait_for_line("told it that we are offline");
+    observer
+        .wait_for("another online", LIMIT, |it| it.iter().filter(|it| it.text() == "online").count() >= 3);
+    let said: Vec<String> = observer.messages().iter().map(Seen::text).collect();
+    assert_eq!(said, ["online", "offline", "online", "offline", "online"]);
 }
 
 #[test]
