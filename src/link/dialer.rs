@@ -1,52 +1,37 @@
-//! The link thread: connects, serves the connection, and connects again, until told to stop.
+//! The link thread: decides whom to dial and when, until told to stop.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
-use rumqttc::Client;
-use rumqttc::Event;
+use crossbeam_channel::Sender;
 
 use crate::worker::Stop;
 
 use super::connection::Connection;
-use super::in_flight::{InFlight, Meaning};
 use super::options::{Options, Target};
-use super::retry::{Lifetime, Retry};
-use super::session::Session;
-use super::subscriptions::Subscriptions;
+use super::passage::{Current, Passage};
+use super::retry::Retry;
 use super::{Down, LinkError, LinkEvent};
 
 /// What the link thread owns.
 pub(super) struct Dialer {
     options: Options,
-    events: Sender<LinkEvent>,
     stop: Stop,
-    current: Current,
-    subscriptions: Subscriptions,
+    passage: Passage,
     retry: Retry,
     /// The address that answered last; it is tried first.
     answered: Option<SocketAddr>,
-}
-
-/// Room for the requests of the connection there is, so that a thread that waits in it can be woken.
-#[derive(Clone)]
-pub(super) struct Current {
-    put: Sender<Client>,
-    take: Receiver<Client>,
 }
 
 impl Dialer {
     /// A link thread's state before the first attempt.
     pub(super) fn new(options: Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Dialer {
         Dialer {
-            subscriptions: Subscriptions::new(&options.subscriptions),
+            passage: Passage::new(&options, events, current, stop.clone()),
             retry: Retry::new(&options.client),
             answered: None,
             options,
-            events,
             stop,
-            current,
         }
     }
 
@@ -54,15 +39,15 @@ impl Dialer {
     pub(super) fn run(mut self) {
         loop {
             let (cause, life) = match self.dial() {
-                Ok(connection) => self.serve(connection),
+                Ok(connection) => {
+                    let (cause, life) = self.passage.serve(connection);
+                    (cause, Some(life))
+                }
                 Err(cause) => (cause, None),
             };
-            if life.is_some() {
-                self.subscriptions.connection_ended(&cause);
-            }
             let next = self.retry.after(&cause, life, fastrand::f64());
             let down = Down { cause, retry_in: next.pause, takeover: next.takeover };
-            if !self.tell(LinkEvent::Down(down)) || !self.stop.sleep(next.pause) {
+            if !self.passage.tell(LinkEvent::Down(down)) || !self.stop.sleep(next.pause) {
                 return;
             }
         }
@@ -99,103 +84,6 @@ impl Dialer {
         mqtt.set_last_will(self.options.last_will());
         Connection::open(&self.options, mqtt, target, limit)
     }
-
-    /// Subscribes, says that the link is up, and passes on what happens until the connection ends.
-    fn serve(&mut self, mut connection: Connection) -> (LinkError, Option<Lifetime>) {
-        connection.subscribe(self.subscriptions.wanted());
-        let (session, orders) = Session::new(connection.client());
-        // Whoever stops us closes the stop first and looks here then; so one of us sees the other.
-        self.current.set(connection.client());
-        let began = Instant::now();
-        let mut passage = Passage { in_flight: InFlight::new(orders), acknowledged: false };
-        let cause = if !self.stop.is_set() && self.tell(LinkEvent::Up(session)) {
-            self.until_end(&mut connection, &mut passage)
-        } else {
-            LinkError::Disconnected
-        };
-        self.current.clear();
-        (cause, Some(Lifetime { lasted: began.elapsed(), acknowledged: passage.acknowledged }))
-    }
-
-    fn until_end(&mut self, connection: &mut Connection, passage: &mut Passage) -> LinkError {
-        let cause = loop {
-            match connection.next() {
-                Ok(event) => {
-                    if let Some(end) = self.pass_on(passage, event, true) {
-                        // After a DISCONNECT of ours nothing may be waited for: dropping is closing.
-                        return end;
-                    }
-                }
-                Err(cause) => break cause,
-            }
-        };
-        while let Some(event) = connection.left_over() {
-            self.pass_on(passage, event, false);
-        }
-        cause
-    }
-
-    /// Tells the bridge what `event` means. Returns why the connection is to end, if it is.
-    fn pass_on(&mut self, passage: &mut Passage, event: Event, live: bool) -> Option<LinkError> {
-        let event = match passage.in_flight.meaning(event, live) {
-            Meaning::Acknowledged(token) => {
-                passage.acknowledged = true;
-                LinkEvent::Delivered(token)
-            }
-            Meaning::Written(token) => LinkEvent::Delivered(token),
-            Meaning::Received(message) => LinkEvent::Received(message),
-            Meaning::Subscribed(accepted) => {
-                self.subscriptions.answered(&accepted);
-                return None;
-            }
-            Meaning::Nothing => return None,
-            Meaning::End(cause) => return Some(cause),
-        };
-        if self.tell(event) { None } else { Some(LinkError::Disconnected) }
-    }
-
-    /// Waits until the bridge has room for `event`. False when nobody takes it any more, or when we are to
-    /// stop and there is no room.
-    fn tell(&self, event: LinkEvent) -> bool {
-        match self.events.try_send(event) {
-            Ok(()) => true,
-            Err(TrySendError::Disconnected(_)) => false,
-            Err(TrySendError::Full(event)) => select! {
-                send(self.events, event) -> it => it.is_ok(),
-                recv(self.stop.channel()) -> _ => false,
-            },
-        }
-    }
-}
-
-/// What is known of the messages on one connection.
-struct Passage {
-    in_flight: InFlight,
-    acknowledged: bool,
-}
-
-impl Current {
-    /// No connection.
-    pub(super) fn new() -> Current {
-        let (put, take) = bounded(1);
-        Current { put, take }
-    }
-
-    /// Ends the connection there is, if there is one, with a DISCONNECT. Never blocks.
-    pub(super) fn disconnect(&self) {
-        if let Ok(client) = self.take.try_recv() {
-            let _ = client.try_disconnect();
-        }
-    }
-
-    fn set(&self, client: Client) {
-        self.clear();
-        let _ = self.put.try_send(client);
-    }
-
-    fn clear(&self) {
-        let _ = self.take.try_recv();
-    }
 }
 
 /// No address gets less time than this.
@@ -205,7 +93,7 @@ const LEAST: Duration = Duration::from_secs(1);
 mod tests {
     use std::thread;
 
-    use crossbeam_channel::TryRecvError;
+    use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
     use super::*;
     use crate::link::Link;

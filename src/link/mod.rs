@@ -12,6 +12,7 @@ mod dialer;
 mod error;
 mod in_flight;
 mod options;
+mod passage;
 mod probe;
 mod retry;
 mod session;
@@ -39,7 +40,8 @@ pub use options::Options;
 pub use probe::{Outcome, Step, probe};
 pub use session::{Full, Session};
 
-use dialer::{Current, Dialer};
+use dialer::Dialer;
+use passage::Current;
 
 /// The connection to the broker, on a thread of its own called `link`. Dropping it stops it, and waits a
 /// second at most.
@@ -98,7 +100,7 @@ impl Link {
 
     fn end(&mut self, limit: Duration) -> bool {
         let Some(mut worker) = self.worker.take() else { return true };
-        worker.request_stop(); // Must come before the look at the current connection: see `Dialer::serve`.
+        worker.request_stop(); // Must come before the look at the current connection: see `Passage::serve`.
         self.current.disconnect();
         worker.stop_within(limit)
     }
