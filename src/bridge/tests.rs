@@ -65,6 +65,8 @@ fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEv
             reconnect_delay_max: Duration::from_secs(3600),
             connection_timeout: LIMIT,
             max_packet_bytes: 1 << 20,
+            max_in_flight: 100,
+            clean_session: true,
         },
         will: presence.availability(false),
         subscriptions: Vec::new(),

@@ -31,6 +31,8 @@ pub(super) fn client() -> Client {
         reconnect_delay_max: Duration::from_secs(300),
         connection_timeout: Duration::from_secs(20),
         max_packet_bytes: 1024 * 1024,
+        max_in_flight: 100,
+        clean_session: true,
     }
 }
 
