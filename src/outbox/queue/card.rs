@@ -276,9 +276,11 @@ impl Queue {
         self.card.loading = false;
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (mut lost, mut number) = (0, first);
-        if records.is_empty() {
-            lost = self.card.len();
-            self.card.alone.start = self.card.alone.end;
+        // What lies before the answer is not there, and with an empty one nothing is.
+        let found = if records.is_empty() { self.card.alone.end } else { first.min(self.card.alone.end) };
+        if found > self.card.alone.start {
+            lost = found - self.card.alone.start;
+            self.card.alone.start = found;
         }
         for record in records {
             if number == self.card.alone.start && number < self.card.alone.end {
