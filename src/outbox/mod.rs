@@ -4,6 +4,7 @@
 //! connection is disposable, this is not: what a lost connection had in flight goes back to waiting.
 
 mod latest;
+pub mod spool;
 mod window;
 
 use std::time::{Duration, Instant};
