@@ -47,7 +47,8 @@ impl Station {
         let (forward, events) = bounded(64);
         let (stop, stopped) = bounded(0);
         let (window, spool) = (config.client.max_in_flight, config.spool.clone());
-        let (mut bridge, inbox, client) = bridge::new(presence, window, spool, health.clone(), stopped, events);
+        let (mut bridge, inbox, client) =
+            bridge::new(presence, window, spool, health.clone(), stopped, events);
         entities.into_iter().for_each(|entity| bridge.register(entity).unwrap());
         let bridge = thread::spawn(move || {
             bridge.run(&inbox);
