@@ -16,6 +16,7 @@ use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::Report;
+use crate::model::SpoolMode;
 use crate::worker::Outlet;
 
 /// A handle to the running bridge, cheap to clone and to share between threads.
@@ -25,8 +26,9 @@ pub struct Client {
     pub(super) requests: Sender<Request>,
     pub(super) publishes: Sender<Publish>,
     pub(super) readings: Outlet<Reading>,
-    /// Whether a message of [`Delivery::Every`] is on the card before it counts as accepted.
-    pub(super) promises_card: bool,
+    /// Where messages of [`Delivery::Every`] wait, and how much room there is.
+    pub(super) spool: SpoolMode,
+    pub(super) spool_bytes: u64,
 }
 
 /// A message that was not accepted, and why.
@@ -47,8 +49,9 @@ pub enum RefusedBecause {
     Full,
     /// The bridge has stopped.
     Stopped,
-    /// Topic and payload are longer than the 268,435,455 bytes that MQTT allows (MQTT 3.1.1, section 2.2.3).
-    TooLarge,
+    /// Topic and payload have more bytes together than this: what MQTT allows (MQTT 3.1.1, section 2.2.3), or half of
+    /// `[Spool] MAX_BYTES`, where the message is to wait in the spool.
+    LargerThan(u64),
 }
 
 impl Client {
@@ -83,10 +86,12 @@ impl Client {
     ///
     /// [`Refused`], with the message in it; it is not delivered then.
     pub fn publish(&self, message: Message, delivery: Delivery) -> Result<(), Refused> {
-        if message.topic.as_str().len() + message.payload.len() > LARGEST {
-            return Err(Refused { message, cause: RefusedBecause::TooLarge });
+        let largest = if delivery == Delivery::Every { LARGEST.min(self.spool_bytes / 2) } else { LARGEST };
+        if (message.topic.as_str().len() + message.payload.len()) as u64 > largest {
+            return Err(Refused { message, cause: RefusedBecause::LargerThan(largest) });
         }
-        let promised = self.promises_card && delivery == Delivery::Every && message.qos > Qos::AtMostOnce;
+        let promised =
+            delivery == Delivery::Every && self.spool == SpoolMode::Always && message.qos > Qos::AtMostOnce;
         if !promised {
             return self.hand_over(Publish { message, delivery, stored: None });
         }
@@ -139,15 +144,17 @@ impl Error for Refused {
 
 impl fmt::Display for RefusedBecause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RefusedBecause::Full => "messages come faster than broker and card take them",
-            RefusedBecause::Stopped => "the connection to the broker was ended",
-            RefusedBecause::TooLarge => "MQTT allows 268435455 bytes of topic and payload together",
-        })
+        match self {
+            RefusedBecause::Full => f.write_str("messages come faster than broker and card take them"),
+            RefusedBecause::Stopped => f.write_str("the connection to the broker was ended"),
+            RefusedBecause::LargerThan(most) => {
+                write!(f, "topic and payload may have {most} bytes together")
+            }
+        }
     }
 }
 
 impl Error for RefusedBecause {}
 
 /// What MQTT can express, less the length of the topic and the packet identifier.
-const LARGEST: usize = 268_435_455 - 4;
+const LARGEST: u64 = 268_435_455 - 4;

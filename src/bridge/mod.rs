@@ -41,7 +41,6 @@ use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::Reading;
-use crate::model::SpoolMode;
 use crate::model::Topic;
 use crate::outbox::Outbox;
 use crate::outbox::Situation;
@@ -103,11 +102,11 @@ pub fn new(
     let (spool_events, spool_said) = bounded(SPOOL_EVENTS);
     let readings = Outlet::new(readings);
     let presence = Arc::new(presence);
-    let promises_card = spool.mode == SpoolMode::Always;
+    let (mode, spool_bytes) = (spool.mode, spool.max_bytes);
     let mut bridge = Bridge {
         presence: Arc::clone(&presence),
         entities: BTreeMap::new(),
-        outbox: Outbox::new(window, spool.mode, spool.max_bytes),
+        outbox: Outbox::new(window, mode, spool_bytes),
         spooling: Spooling::new(spool, spool_events),
         link: LinkState::default(),
         announcement: Announcement::Done,
@@ -129,7 +128,7 @@ pub fn new(
         readings: read,
         nothing: crossbeam_channel::never(),
     };
-    (bridge, inbox, Client { presence, requests, publishes, readings, promises_card })
+    (bridge, inbox, Client { presence, requests, publishes, readings, spool: mode, spool_bytes })
 }
 
 impl Presence {

@@ -23,6 +23,7 @@ mod scenario_cli;
 mod scenario_connection;
 mod scenario_delivery;
 mod scenario_discovery;
+mod scenario_every;
 mod scenario_lifecycle;
 mod scenario_takeover;
 mod support;

@@ -88,7 +88,9 @@ impl Queue {
     pub(super) fn make_room(&mut self) -> Vec<Topic> {
         let limit = match self.mode {
             SpoolMode::Memory => self.max_bytes,
-            _ => self.max_bytes.min(MOST_MEMORY),
+            _ if self.card.is_broken() => self.max_bytes.min(MOST_MEMORY),
+            // The card will take it; those who publish wait before it comes to this, sources do not.
+            _ => MOST_MEMORY,
         };
         let mut dropped = Vec::new();
         // What is going to the card is counted on there.
