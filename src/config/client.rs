@@ -50,8 +50,7 @@ impl Client {
             .or(defaults::MAX_PACKET_SIZE, value::size(1 << 10..=256 << 20));
         let max_in_flight =
             settings.key(CLIENT, "MAX_IN_FLIGHT").or(defaults::MAX_IN_FLIGHT, value::whole(1..=1000));
-        let clean_session =
-            settings.key(CLIENT, "CLEAN_SESSION").or(defaults::CLEAN_SESSION, value::switch);
+        let clean_session = settings.key(CLIENT, "CLEAN_SESSION").or(defaults::CLEAN_SESSION, value::switch);
         let (reconnect_delay, reconnect_delay_max) = delays?;
         Ok(Client {
             id: id?,
