@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use crossbeam_channel::bounded;
+
 use crate::model::Qos;
 use crate::model::Token;
 use crate::model::TopicFilter;
 
-use super::peer::{LIMIT, Peer, Wire, message, options, puback, publish};
+use super::peer::{LIMIT, Peer, Wire, message, options, puback, publish, wait_until};
 use super::tests::{Uplink, send};
-use super::{LinkEvent, Options, Session};
+use super::{Full, Link, LinkEvent, Options, Session};
 
 /// Options for a kept session at the peer on `port`, with little patience.
 fn keeping(port: u16) -> Options {
@@ -336,6 +338,24 @@ fn an_abandoned_session_is_resumed() {
     assert_eq!(wire.packet(), published(QOS_1 | DUP, 1, 7));
     wire.send(&puback(1));
     assert_eq!(delivered_until_up(&uplink), (vec![7], true));
+}
+
+#[test]
+fn what_comes_while_an_end_is_being_told_is_refused_rather_than_lost() {
+    let peer = Peer::new();
+    let (told, events) = bounded(1);
+    let _link = Link::start(keeping(peer.port()), told).unwrap();
+    peer.wipe();
+    let mut wire = peer.resume(false);
+    let Ok(LinkEvent::Up(mut session)) = events.recv_timeout(LIMIT) else { panic!("not up") };
+    for token in 1..=3 {
+        send(&mut session, token, Qos::AtLeastOnce);
+        wire.packet();
+    }
+    // The last is an error, so that the others are told of when the connection has ended.
+    wire.send(&[puback(1), puback(2), puback(9)].concat());
+    wait_until(|| events.is_full());
+    assert_eq!(session.publish(Token(4), &message("a", "4", Qos::AtLeastOnce)), Err(Full));
 }
 
 #[test]

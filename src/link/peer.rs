@@ -76,6 +76,16 @@ pub(super) fn puback(packet_id: u8) -> [u8; 4] {
     [0x40, 2, 0, packet_id]
 }
 
+/// Waits until `condition` holds.
+#[track_caller]
+pub(super) fn wait_until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not come true within {LIMIT:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Peer {
     pub(super) fn new() -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
