@@ -60,6 +60,9 @@ impl Bridge {
     fn follow(&mut self, event: LinkEvent, now: Instant) {
         match event {
             LinkEvent::Up(session) => {
+                if !session.resumed() {
+                    self.rewind();
+                }
                 self.link.up(session);
                 self.health.set_link_up(true);
                 self.announce_all(now);
@@ -73,10 +76,17 @@ impl Bridge {
             LinkEvent::Down(down) => {
                 self.health.set_link_up(false);
                 self.link.down(&down);
-                for _ in 0..self.outbox.rewind() {
-                    self.health.add_replaced();
+                if !down.kept {
+                    self.rewind();
                 }
             }
+        }
+    }
+
+    /// What is in flight is sent again, but for what a newer message has replaced.
+    fn rewind(&mut self) {
+        for _ in 0..self.outbox.rewind() {
+            self.health.add_replaced();
         }
     }
 
