@@ -83,7 +83,9 @@ impl Bridge {
     fn follow(&mut self, event: LinkEvent, now: Instant) {
         match event {
             LinkEvent::Up(session) => {
-                self.outbox.rewind();
+                if !session.resumed() {
+                    self.outbox.rewind();
+                }
                 self.outbox.connected();
                 self.spooling.outage_is_over();
                 self.link.up(session);
@@ -97,10 +99,14 @@ impl Bridge {
             LinkEvent::Down(down) => {
                 self.health.set_link_up(false);
                 self.link.down(&down);
+                if down.kept {
+                    return;
+                }
                 let by_broker = matches!(down.cause, LinkError::ClosedByBroker);
                 if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker()).flatten() {
                     log::error!(
-                        "the broker closed one connection after the other at the same message, of {} bytes on {}:                          it is given up, so that the others can go; is it too large for the broker, or not permitted?",
+                        "the broker closed one connection after the other at the same message, of {} bytes on {}: \
+                         it is given up, so that the others can go; is it too large for the broker, or not permitted?",
                         message.payload.len(),
                         message.topic
                     );

@@ -123,7 +123,7 @@ mod tests {
         let causes =
             || [LinkError::KeepAlive, LinkError::FlushTimeout, LinkError::KeepAlive, LinkError::FlushTimeout];
         for cause in causes() {
-            state.down(&Down { cause, retry_in: Duration::ZERO, takeover: false });
+            state.down(&Down { cause, retry_in: Duration::ZERO, takeover: false, kept: false });
         }
         assert_eq!(state.told, causes().map(|it| it.kind())[..2]);
     }

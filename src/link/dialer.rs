@@ -45,8 +45,9 @@ impl Dialer {
                 }
                 Err(cause) => (cause, None),
             };
+            let kept = self.passage.kept().is_some();
             let next = self.retry.after(&cause, life, fastrand::f64());
-            let down = Down { cause, retry_in: next.pause, takeover: next.takeover };
+            let down = Down { cause, retry_in: next.pause, takeover: next.takeover, kept };
             if !self.passage.tell(LinkEvent::Down(down)) || !self.stop.sleep(next.pause) {
                 return;
             }
@@ -79,10 +80,21 @@ impl Dialer {
         Err(failure)
     }
 
-    fn open(&self, target: &Target, limit: Duration) -> Result<Connection, LinkError> {
-        let mut mqtt = self.options.mqtt(target)?;
-        mqtt.set_last_will(self.options.last_will());
-        Connection::open(&self.options, mqtt, target, limit)
+    fn open(&mut self, target: &Target, limit: Duration) -> Result<Connection, LinkError> {
+        let deadline = Instant::now() + limit;
+        let options = &self.options;
+        if let Some(kept) = self.passage.kept() {
+            let broker = format!("{}:{}", options.endpoint.host, options.endpoint.port);
+            if !kept.is_at(&broker) {
+                // A clean session, which ends with its connection, takes the place of whatever was there.
+                Connection::open(options, options.mqtt(target)?, target, limit)?.say_goodbye();
+                kept.begin_at(&broker);
+            }
+        }
+        let mut mqtt = options.mqtt(target)?;
+        mqtt.set_last_will(options.last_will()).set_clean_session(options.client.clean_session);
+        let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
+        Connection::open(options, mqtt, target, left)
     }
 }
 

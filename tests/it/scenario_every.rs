@@ -81,8 +81,8 @@ fn what_is_published_while_the_broker_is_away_arrives_in_order_once_it_is_there(
         wait_until("the link to be up", LIMIT, || luigi.health().link_up());
         broker.stop();
         (0..300).for_each(|it| publish(&luigi.client(), it));
-        broker.restart().unwrap();
         let witness = Witness::of(&broker);
+        broker.restart().unwrap();
         wait_for_arrivals(&witness, 300);
         assert_eq!(luigi.stop(LIMIT), Farewell::default(), "{mode:?}");
     }
@@ -152,8 +152,9 @@ fn a_spool_that_cannot_be_leaves_messages_in_memory_and_says_so_in_its_health() 
     broker.stop();
     (0..300).for_each(|it| publish(&luigi.client(), it));
     wait_until("the spool to be missed", LIMIT, || luigi.health().spool_degraded());
+    let witness = Witness::of(&broker);
     broker.restart().unwrap();
-    wait_for_arrivals(&Witness::of(&broker), 300);
+    wait_for_arrivals(&witness, 300);
 }
 
 #[test]
@@ -233,8 +234,8 @@ fn an_entity_has_every_state_delivered_where_it_was_built_so() {
     let Figures { accepted, waiting, replaced, oldest, .. } = figures("attic");
     assert_eq!((accepted, waiting, replaced, oldest.is_some()), (5, 1, 4, true));
     assert_eq!((figures("doorbell").waiting, figures("doorbell").replaced), (5, 0));
-    broker.restart().unwrap();
     let witness = Witness::of(&broker);
+    broker.restart().unwrap();
     witness.wait_for("the last state", |_| witness.on("luigi/pi/doorbell").len() >= 5);
     assert_eq!(witness.on("luigi/pi/doorbell"), ["ON", "OFF", "ON", "OFF", "ON"]);
     assert_eq!(witness.on("luigi/pi/attic"), ["1"]);

@@ -5,7 +5,7 @@ mod steps;
 use std::fmt;
 use std::time::Duration;
 
-use steps::{connect, handshake, listen, log_in, publish, resolve, say_goodbye};
+use steps::{connect, handshake, listen, log_in, publish, resolve};
 
 use crate::link::options::Options;
 use crate::model::Chain;
@@ -103,7 +103,7 @@ pub fn probe(
         well &= tell(Step::HomeAssistant, outcome);
     }
     if !connection.has_ended() {
-        say_goodbye(&mut connection);
+        connection.say_goodbye();
     }
     well
 }

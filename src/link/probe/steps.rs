@@ -153,15 +153,6 @@ pub(super) fn listen(
     }))
 }
 
-/// Has DISCONNECT written, so that the broker logs an orderly end.
-pub(super) fn say_goodbye(connection: &mut Connection) {
-    let deadline = Instant::now() + LAST_WORD;
-    if connection.client().try_disconnect().is_ok() {
-        let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
-        let _ = until(connection, deadline, |event| (*event == last).then_some(()));
-    }
-}
-
 /// Subscribes to `topic`. Returns whether the broker accepts that.
 fn subscribe(connection: &mut Connection, topic: &Topic, deadline: Instant) -> Result<bool, String> {
     let filter = rumqttc::SubscribeFilter::new(topic.as_str().to_owned(), QoS::AtLeastOnce);
@@ -206,5 +197,3 @@ fn is_message(publish: &Publish, topic: &Topic, payload: &[u8]) -> bool {
 
 /// No address gets less time than this.
 const LEAST: Duration = Duration::from_secs(1);
-/// How long the goodbye may take.
-const LAST_WORD: Duration = Duration::from_secs(1);
