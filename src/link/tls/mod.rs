@@ -27,29 +27,24 @@ use key::PrivateKey;
 /// so that a renewed certificate needs no restart.
 ///
 /// Where an authority is configured, it alone is trusted. OpenSSL loads the system's authorities first all
-/// the same: `native_tls` has no way around it but `SSL_CERT_FILE` in the environment of the service.
+/// the same, 1.5 MB of them: `native_tls` has no way around it but `SSL_CERT_FILE` in the environment of the service.
 ///
 /// # Errors
 ///
 /// [`TlsProblem`], one of those that name a file.
 pub(super) fn connector(tls: &Tls) -> Result<TlsConnector, TlsProblem> {
+    let Files { authorities, identity } = Files::read(tls)?;
     let mut builder = TlsConnector::builder();
     builder.min_protocol_version(Some(Protocol::Tlsv12));
-    if let Some(path) = &tls.ca {
-        let authorities = Certificate::stack_from_pem(&read(path)?).unwrap_or_default();
-        if authorities.is_empty() {
-            return Err(TlsProblem::NoCertificate { path: path.clone() });
-        }
-        builder.disable_built_in_roots(true);
-        for authority in authorities {
-            builder.add_root_certificate(authority);
-        }
+    builder.disable_built_in_roots(tls.ca.is_some());
+    for authority in authorities {
+        builder.add_root_certificate(authority);
+    }
+    if let Some(identity) = identity {
+        builder.identity(identity);
     }
     if tls.insecure {
         builder.danger_accept_invalid_certs(true).danger_accept_invalid_hostnames(true);
-    }
-    if let Some(files) = &tls.identity {
-        builder.identity(identity(files)?);
     }
     builder.build().map_err(|it| TlsProblem::Other(it.into()))
 }
@@ -61,10 +56,30 @@ pub(super) fn connector(tls: &Tls) -> Result<TlsConnector, TlsProblem> {
 ///
 /// [`TlsProblem`], one of those that name a file.
 pub fn check_files(tls: &Tls, now: SystemTime) -> Result<(), TlsProblem> {
-    connector(tls)?;
+    Files::read(tls)?;
     match tls.identity.as_ref().and_then(|it| validity::problem(&it.certificate, now)) {
         Some(problem) => Err(problem),
         None => Ok(()),
+    }
+}
+
+/// What stands in the configured files.
+struct Files {
+    /// Empty where none are configured, and only there.
+    authorities: Vec<Certificate>,
+    identity: Option<native_tls::Identity>,
+}
+
+impl Files {
+    fn read(tls: &Tls) -> Result<Files, TlsProblem> {
+        let authorities = match &tls.ca {
+            None => Vec::new(),
+            Some(path) => match Certificate::stack_from_pem(&read(path)?) {
+                Ok(authorities) if !authorities.is_empty() => authorities,
+                _ => return Err(TlsProblem::NoCertificate { path: path.clone() }),
+            },
+        };
+        Ok(Files { authorities, identity: tls.identity.as_ref().map(identity).transpose()? })
     }
 }
 
