@@ -6,7 +6,7 @@ mod embedded;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::TryRecvError;
 
@@ -17,10 +17,13 @@ use crate::bridge::Farewell;
 use crate::bridge::Presence;
 use crate::config::Broker;
 use crate::config::Config;
+use crate::config::Tls;
 use crate::entity::Device;
 use crate::entity::EntityError;
 use crate::entity::Topics;
+use crate::link;
 use crate::link::Options;
+use crate::link::TlsProblem;
 use crate::mock::Rehearsal;
 use crate::model::Health;
 use crate::model::ObjectId;
@@ -68,6 +71,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     if !mock {
         let (broker, client) = (&config.broker, &config.client.id);
         log::info!("connecting to the broker at {}:{} as {client}", broker.host, broker.port);
+        warn_of_certificate(broker.tls.as_ref());
     }
 
     let notifier = Notifier::of_process();
@@ -157,6 +161,16 @@ pub fn link_options(config: &Config, presence: &Presence) -> Options {
         client: config.client.clone(),
         will: presence.availability(false),
         subscriptions: vec![(presence.birth_topic.clone().into(), Qos::AtLeastOnce)],
+    }
+}
+
+/// Warns when our own certificate is out of its time, which some brokers do not mind. What keeps an attempt to connect
+/// from being made at all, the attempt tells.
+fn warn_of_certificate(tls: Option<&Tls>) {
+    use TlsProblem::{OurCertificateExpired, OurCertificateNotYetValid};
+    let found = tls.and_then(|it| link::check_files(it, SystemTime::now()).err());
+    if let Some(problem @ (OurCertificateExpired { .. } | OurCertificateNotYetValid { .. })) = found {
+        log::warn!("{problem}");
     }
 }
 

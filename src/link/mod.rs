@@ -43,10 +43,11 @@ use crate::model::Incoming;
 use crate::model::Token;
 use crate::worker::Worker;
 
-pub use error::{LinkError, Refusal, TlsProblem};
+pub use error::{LinkError, Refusal};
 pub use options::Options;
 pub use probe::{Outcome, Step, probe};
 pub use session::{Full, Session};
+pub use tls::{TlsProblem, check_files};
 
 use dialer::Dialer;
 use passage::Current;

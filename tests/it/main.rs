@@ -16,6 +16,7 @@ mod mosquitto_qos;
 mod mosquitto_restart;
 mod mosquitto_rivals;
 mod mosquitto_tls;
+mod mosquitto_tls_client;
 mod readme;
 mod scenario_announce;
 mod scenario_availability;

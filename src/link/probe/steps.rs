@@ -1,7 +1,7 @@
 //! What each step of the probe does.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use native_tls::HandshakeError;
 use rumqttc::Event;
@@ -64,8 +64,11 @@ pub(super) fn handshake(options: &Options, stream: TcpStream) -> Result<String, 
     stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;
     stream.set_write_timeout(Some(limit)).map_err(LinkError::Io)?;
     match connector.connect(&endpoint.host, stream) {
+        Ok(_) if tls.insecure => Ok("encrypted, to nobody knows whom (TLS_INSECURE)".to_owned()),
         Ok(_) => Ok(format!("the certificate is trusted and is for {}", endpoint.host)),
-        Err(HandshakeError::Failure(error)) => Err(failed(tls::problem(error, &endpoint.host))),
+        Err(HandshakeError::Failure(error)) => {
+            Err(failed(tls::of_handshake(error, &endpoint.host, tls, SystemTime::now())))
+        }
         Err(HandshakeError::WouldBlock(_)) => Err(LinkError::Silent { address: address.clone(), limit }),
     }
 }
