@@ -3,24 +3,41 @@
 use std::convert::Infallible;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, at, never, select_biased};
+use crossbeam_channel::{Receiver, Sender, never, select_biased};
 
 use crate::entity::Entity;
 use crate::link::LinkEvent;
+use crate::model::Delivery;
+use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Reading;
+use crate::model::Report;
+use crate::outbox::spool::SpoolEvent;
 
 /// Everything that can happen to the bridge. Nothing else changes its state.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A source or a producer has a value.
     Reading(Reading),
-    /// Somebody announces or removes an entity.
+    /// Somebody has a message of their own.
+    Publish(Publish),
+    /// Somebody announces or removes an entity, or wants to know something.
     Request(Request),
     /// The connection to the broker changed, delivered or received.
     Link(LinkEvent),
+    /// The spool answers.
+    Spool(SpoolEvent),
     /// A deadline the bridge set for itself has passed.
     Tick,
+}
+
+/// A message to be published as it is.
+#[derive(Debug)]
+pub(super) struct Publish {
+    pub(super) message: Message,
+    pub(super) delivery: Delivery,
+    /// Hears once the message is on the card, for those who were promised that.
+    pub(super) stored: Option<Sender<()>>,
 }
 
 /// What a [`Client`](super::Client) asks of the bridge.
@@ -30,6 +47,8 @@ pub(super) enum Request {
     Register(Box<Entity>),
     /// Remove this entity from Home Assistant.
     Unregister(ObjectId),
+    /// Tell what became of all messages.
+    Report(Sender<Report>),
 }
 
 /// The receiving ends of everything that reports to the bridge.
@@ -38,22 +57,30 @@ pub struct Inbox {
     /// Closes when the bridge is to stop.
     pub(super) stop: Receiver<Infallible>,
     pub(super) link: Receiver<LinkEvent>,
+    pub(super) spool: Receiver<SpoolEvent>,
     pub(super) requests: Receiver<Request>,
-    /// Keeps `requests` open when the last client is gone: sources need none.
-    pub(super) _open: Sender<Request>,
+    pub(super) publishes: Receiver<Publish>,
+    /// Keeps both open when the last client is gone: sources need none.
+    pub(super) _open: (Sender<Request>, Sender<Publish>),
     pub(super) readings: Receiver<Reading>,
+    /// Stands for `publishes` while there is no room for more of them.
+    pub(super) nothing: Receiver<Publish>,
 }
 
 impl Inbox {
     /// Blocks for the next event, or until `deadline`; `None` once the bridge is to stop, or has lost its link.
-    /// The link comes before readings: an acknowledgement makes room, a reading takes it.
-    pub(super) fn next(&self, deadline: Option<Instant>) -> Option<Event> {
-        let deadline = deadline.map_or_else(never, at);
+    /// What makes room comes first: acknowledgements, then the spool. Messages are left where they are unless there is
+    /// `room` for them, so that those who publish notice.
+    pub(super) fn next(&self, deadline: Option<Instant>, room: bool) -> Option<Event> {
+        let publishes = if room { &self.publishes } else { &self.nothing };
+        let deadline = deadline.map_or_else(never, crossbeam_channel::at);
         select_biased! {
             recv(self.stop) -> _ => None,
             recv(self.link) -> it => it.ok().map(Event::Link),
+            recv(self.spool) -> it => it.ok().map(Event::Spool),
             recv(self.requests) -> it => it.ok().map(Event::Request),
             recv(self.readings) -> it => it.ok().map(Event::Reading),
+            recv(publishes) -> it => it.ok().map(Event::Publish),
             recv(deadline) -> _ => Some(Event::Tick),
         }
     }
@@ -61,6 +88,8 @@ impl Inbox {
     /// What is there already, without waiting.
     pub(super) fn left(&self) -> Option<Event> {
         let request = self.requests.try_recv().ok().map(Event::Request);
-        request.or_else(|| self.readings.try_recv().ok().map(Event::Reading))
+        let reading = || self.readings.try_recv().ok().map(Event::Reading);
+        let publish = || self.publishes.try_recv().ok().map(Event::Publish);
+        request.or_else(reading).or_else(publish)
     }
 }

@@ -5,15 +5,17 @@ use std::time::Instant;
 use super::Bridge;
 use super::announced::Announced;
 use super::announcement::Announcement;
-use super::event::Event;
-use super::event::Request;
+use super::event::{Event, Publish, Request};
 use crate::entity::Entity;
 use crate::entity::discovery_payload;
+use crate::link::LinkError;
 use crate::link::LinkEvent;
+use crate::model::Delivery;
 use crate::model::Incoming;
 use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Reading;
+use crate::model::Report;
 use crate::outbox::Lane;
 
 impl Bridge {
@@ -21,14 +23,27 @@ impl Bridge {
     pub(super) fn handle(&mut self, event: Event, now: Instant) {
         match event {
             Event::Reading(reading) => self.take(&reading, now),
-            Event::Request(Request::Register(entity)) => self.announce(*entity),
-            Event::Request(Request::Unregister(id)) => self.unregister(&id),
+            Event::Publish(Publish { message, delivery: Delivery::Every, stored }) => {
+                self.outbox.append(message, now, stored);
+            }
+            Event::Publish(Publish { message, delivery: Delivery::Latest, .. }) => {
+                self.outbox.put(Lane::State, message, None, now);
+            }
+            Event::Request(Request::Register(entity)) => self.announce(*entity, now),
+            Event::Request(Request::Unregister(id)) => self.unregister(&id, now),
+            Event::Request(Request::Report(tell)) => drop(tell.try_send(self.figures(now))),
             Event::Link(event) => self.follow(event, now),
+            Event::Spool(event) => {
+                if let Some(news) = self.outbox.heard(event, now) {
+                    self.spooling.tell(news);
+                }
+            }
             Event::Tick => {}
         }
         self.watch(now);
         self.proceed(now);
         self.send(now);
+        self.store(now);
         self.report();
     }
 
@@ -39,9 +54,17 @@ impl Bridge {
         self.outbox.send(now, states_open, |token, message| link.publish(token, message));
     }
 
+    /// Asks of the spool what is to be asked now.
+    pub(super) fn store(&mut self, now: Instant) {
+        while let Some(order) = self.outbox.order(now, self.situation()) {
+            self.spooling.carry_out(order);
+        }
+    }
+
     /// Adds `entity` without announcing it, with the state of `predecessor` where that means the same.
     pub(super) fn insert(&mut self, entity: Entity, predecessor: Option<Announced>) {
         let (id, topic) = (entity.id().clone(), self.presence.topics.state(entity.id()));
+        self.outbox.track(&topic);
         let mut announced = Announced::new(entity, topic);
         if let Some(it) = predecessor.filter(|it| it.entity.shares_states_with(&announced.entity)) {
             announced.inherit(it);
@@ -54,20 +77,23 @@ impl Bridge {
     pub(super) fn announce_availability(&mut self, online: bool) {
         let message = self.presence.availability(online);
         self.outbox.withdraw(Lane::Announcement, &message.topic);
-        self.outbox.put(Lane::Announcement, message, None);
+        self.outbox.put(Lane::Announcement, message, None, Instant::now());
     }
 
     fn follow(&mut self, event: LinkEvent, now: Instant) {
         match event {
             LinkEvent::Up(session) => {
+                if !session.resumed() {
+                    self.outbox.rewind();
+                }
+                self.outbox.connected();
+                self.spooling.outage_is_over();
                 self.link.up(session);
                 self.health.set_link_up(true);
                 self.announce_all(now);
             }
             LinkEvent::Delivered(token) => {
-                if self.outbox.acknowledge(token) {
-                    self.health.add_delivered();
-                }
+                self.outbox.acknowledge(token);
             }
             LinkEvent::Received(incoming) => self.receive(&incoming, now),
             LinkEvent::SaidOffline => {
@@ -78,9 +104,19 @@ impl Bridge {
             LinkEvent::Down(down) => {
                 self.health.set_link_up(false);
                 self.link.down(&down);
-                for _ in 0..self.outbox.rewind() {
-                    self.health.add_replaced();
+                if down.kept {
+                    return;
                 }
+                let by_broker = matches!(down.cause, LinkError::ClosedByBroker);
+                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker()).flatten() {
+                    log::error!(
+                        "the broker closed one connection after the other at the same message, of {} bytes on {}: \
+                         it is given up, so that the others can go; is it too large for the broker, or not permitted?",
+                        message.payload.len(),
+                        message.topic
+                    );
+                }
+                self.outbox.rewind();
             }
         }
     }
@@ -129,9 +165,10 @@ impl Bridge {
         self.announcement = Announcement::Discovering;
         for it in self.entities.values() {
             let message = self.discovery(&it.entity);
-            self.outbox.put(Lane::Announcement, message, None);
-            if let Some((message, expires)) = it.message(self.presence.qos, now) {
-                self.outbox.put(Lane::State, message, expires);
+            self.outbox.put(Lane::Announcement, message, None, now);
+            let qos = it.entity.qos().unwrap_or(self.presence.qos);
+            if let Some((message, expires)) = it.message(qos, now) {
+                self.outbox.repeat(message, expires, now);
             }
         }
         self.announce_availability(true);
@@ -146,19 +183,19 @@ impl Bridge {
 
     /// Adds `entity` and announces it. A predecessor on another platform is removed first; one whose states
     /// meant something else becomes unknown first, for 21 °C is not 21 K, not even when it is retained.
-    fn announce(&mut self, entity: Entity) {
+    fn announce(&mut self, entity: Entity, now: Instant) {
         let predecessor = self.entities.remove(entity.id());
         match &predecessor {
-            Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it),
+            Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it, now),
             Some(it) if !it.entity.shares_states_with(&entity) => {
                 self.outbox.withdraw(Lane::State, it.topic());
-                self.outbox.put(Lane::Announcement, it.unknown(self.presence.qos), None);
+                self.outbox.put(Lane::Announcement, it.unknown(self.presence.qos), None, now);
             }
             _ => {}
         }
         if self.link.is_up() {
             let message = self.discovery(&entity);
-            self.outbox.put(Lane::Announcement, message, None);
+            self.outbox.put(Lane::Announcement, message, None, now);
             if self.announcement == Announcement::Done {
                 self.announcement = Announcement::Discovering;
             }
@@ -166,42 +203,44 @@ impl Bridge {
         self.insert(entity, predecessor);
     }
 
-    fn unregister(&mut self, id: &ObjectId) {
+    fn unregister(&mut self, id: &ObjectId, now: Instant) {
         if let Some(it) = self.entities.remove(id) {
-            self.withdraw(&it);
+            self.withdraw(&it, now);
+            self.outbox.untrack(it.topic());
         }
     }
 
     /// Removes `it` from Home Assistant: an empty retained payload deletes its discovery, and another its retained state.
-    fn withdraw(&mut self, it: &Announced) {
+    fn withdraw(&mut self, it: &Announced, now: Instant) {
         let qos = self.presence.qos;
         let config = self.presence.topics.config(it.entity.platform(), it.entity.id());
         self.outbox.withdraw(Lane::State, it.topic());
-        self.outbox.put(Lane::Announcement, Message::retained(config, *b"", qos), None);
+        self.outbox.put(Lane::Announcement, Message::retained(config, *b"", qos), None, now);
         if it.entity.retained() {
-            self.outbox.put(Lane::Announcement, Message::retained(it.topic().clone(), *b"", qos), None);
+            self.outbox.put(Lane::Announcement, Message::retained(it.topic().clone(), *b"", qos), None, now);
         }
     }
 
     fn take(&mut self, reading: &Reading, now: Instant) {
         let Some(it) = self.entities.get_mut(&reading.entity) else {
             log::debug!("a reading of {}, which is not registered, is dropped", reading.entity);
-            self.health.add_dropped(1);
+            self.health.add_refused(1);
             return;
         };
         let updated = it.update(&reading.value, now);
         let news = it.set_refused(updated.is_err());
         match updated {
             Ok(()) => {
-                if let Some((message, expires)) = it.message(self.presence.qos, now) {
-                    log::debug!("{}: {}", reading.entity, String::from_utf8_lossy(&message.payload));
-                    if self.outbox.put(Lane::State, message, expires) {
-                        self.health.add_replaced();
-                    }
+                let qos = reading.qos.or(it.entity.qos()).unwrap_or(self.presence.qos);
+                let Some((message, expires)) = it.message(qos, now) else { return };
+                log::debug!("{}: {}", reading.entity, String::from_utf8_lossy(&message.payload));
+                match reading.delivery.unwrap_or(it.entity.delivery()) {
+                    Delivery::Latest => self.outbox.put(Lane::State, message, expires, now),
+                    Delivery::Every => self.outbox.append(message, now, None),
                 }
             }
             Err(error) => {
-                self.health.add_dropped(1);
+                self.health.add_refused(1);
                 if news {
                     log::warn!("{error}; readings are dropped until they fit");
                 }
@@ -209,11 +248,22 @@ impl Bridge {
         }
     }
 
+    /// What became of all messages, in all and for each entity.
+    fn figures(&self, now: Instant) -> Report {
+        let entities = self.entities.iter();
+        Report {
+            total: self.outbox.total(Some(now)),
+            entities: entities.map(|(id, it)| (id.clone(), self.outbox.of(it.topic(), now))).collect(),
+            on_card: self.outbox.on_card(),
+        }
+    }
+
     /// Brings the figures that others read up to date.
     fn report(&mut self) {
-        self.health.set_waiting(self.outbox.waiting() as u64);
+        self.health.set_messages(&self.outbox.total(None), self.outbox.waiting());
+        self.health.set_spool_degraded(self.outbox.is_degraded());
         let dropped = self.readings.dropped();
-        self.health.add_dropped(dropped - self.drops_seen);
+        self.health.add_refused(dropped - self.drops_seen);
         self.drops_seen = dropped;
     }
 }

@@ -138,7 +138,7 @@ mod tests {
     use crate::config::Endpoint;
 
     fn down(site: &Site, cause: LinkError, takeover: bool) -> Down {
-        Down { cause, site: site.clone(), retry_in: Duration::ZERO, takeover }
+        Down { cause, site: site.clone(), retry_in: Duration::ZERO, takeover, kept: false }
     }
 
     fn sites() -> Vec<Site> {

@@ -10,10 +10,11 @@ mod client;
 mod event;
 mod handle;
 mod link_state;
+mod spooling;
 #[cfg(test)]
 mod tests;
 
-pub use client::Client;
+pub use client::{Client, Refused, RefusedBecause};
 pub use event::Inbox;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ use announced::Announced;
 use announcement::Announcement;
 use event::Event;
 use link_state::LinkState;
+use spooling::Spooling;
 
+use crate::config;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::EntityError;
@@ -40,6 +43,7 @@ use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::Topic;
 use crate::outbox::Outbox;
+use crate::outbox::Situation;
 use crate::worker::Outlet;
 
 /// What is the same for everything that is announced.
@@ -63,6 +67,7 @@ pub struct Bridge {
     presence: Arc<Presence>,
     entities: BTreeMap<ObjectId, Announced>,
     outbox: Outbox,
+    spooling: Spooling,
     link: LinkState,
     announcement: Announcement,
     health: Health,
@@ -71,33 +76,59 @@ pub struct Bridge {
     drops_seen: u64,
 }
 
-/// A bridge that is not connected and knows no entity, its inbox, and a handle to it. `stop` closes when
-/// [`Bridge::run`] is to return; `link` brings what the connection reports.
+/// What the bridge did not deliver before its end.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Farewell {
+    /// Messages that are given up with the process.
+    pub lost: u64,
+    /// Messages that are on the card, for the next process.
+    pub on_card: u64,
+}
+
+/// A bridge that is not connected and knows no entity, its inbox, and a handle to it. It has `window` messages in
+/// flight at most, and keeps those that must all be delivered as `spool` says. `stop` closes when [`Bridge::run`] is to
+/// return; `link` brings what the connection reports.
 pub fn new(
     presence: Presence,
+    window: u16,
+    spool: config::Spool,
     health: Health,
     stop: Receiver<Infallible>,
     link: Receiver<LinkEvent>,
 ) -> (Bridge, Inbox, Client) {
     let (requests, requested) = bounded(REQUESTS);
     let (readings, read) = bounded(READINGS);
+    let (publishes, published) = bounded(PUBLISHES);
+    let (spool_events, spool_said) = bounded(SPOOL_EVENTS);
     let readings = Outlet::new(readings);
     let presence = Arc::new(presence);
-    let bridge = Bridge {
+    let (mode, spool_bytes) = (spool.mode, spool.max_bytes);
+    let mut bridge = Bridge {
         presence: Arc::clone(&presence),
         entities: BTreeMap::new(),
-        outbox: Outbox::default(),
+        outbox: Outbox::new(window, mode, spool_bytes),
+        spooling: Spooling::new(spool, spool_events),
         link: LinkState::default(),
         announcement: Announcement::Done,
         health,
         readings: readings.clone(),
         drops_seen: 0,
     };
-    (
-        bridge,
-        Inbox { stop, link, requests: requested, _open: requests.clone(), readings: read },
-        Client { presence, requests, readings },
-    )
+    if bridge.spooling.has_backlog() {
+        let order = bridge.outbox.open_spool();
+        bridge.spooling.carry_out(order);
+    }
+    let inbox = Inbox {
+        stop,
+        link,
+        spool: spool_said,
+        requests: requested,
+        publishes: published,
+        _open: (requests.clone(), publishes.clone()),
+        readings: read,
+        nothing: crossbeam_channel::never(),
+    };
+    (bridge, inbox, Client { presence, requests, publishes, readings, spool: mode, spool_bytes })
 }
 
 impl Presence {
@@ -132,15 +163,15 @@ impl Bridge {
 
     /// Handles events, one at a time, until told to stop or the link has ended.
     pub fn run(&mut self, inbox: &Inbox) {
-        while let Some(event) = inbox.next(self.deadline()) {
+        while let Some(event) = inbox.next(self.deadline(), self.outbox.has_room()) {
             self.handle(event, Instant::now());
         }
     }
 
-    /// The last things: what is left in the inbox, then `offline`, each delivered, then the disconnect.
-    /// Blocks for `limit` at most; returns at once when the link is down. Returns how many messages were
-    /// not delivered.
-    pub fn finish(&mut self, inbox: &Inbox, limit: Duration) -> usize {
+    /// The last things: what is left in the inbox, then `offline`, each delivered, then the disconnect. What was not
+    /// delivered and must be, goes to the card. Blocks for `limit` at most, not at all when the link is down; and then
+    /// for as long as the card takes, 5 s at most.
+    pub fn finish(&mut self, inbox: &Inbox, limit: Duration) -> Farewell {
         let began = Instant::now();
         while let Some(event) = inbox.left() {
             self.handle(event, Instant::now());
@@ -154,7 +185,31 @@ impl Bridge {
             self.deliver(inbox, began + limit);
             self.disconnect(inbox, began + limit);
         }
-        undelivered
+        let waiting = undelivered.min(self.outbox.len());
+        self.store_all(inbox);
+        let on_card = self.outbox.on_card().min(waiting);
+        self.spooling.stop(spooling::LIMIT);
+        Farewell { lost: waiting - on_card, on_card }
+    }
+
+    /// Has the spool take what must be delivered and was not, and waits until it has.
+    fn store_all(&mut self, inbox: &Inbox) {
+        let deadline = Instant::now() + spooling::LIMIT;
+        loop {
+            while let Some(order) = self.outbox.order(Instant::now(), Situation::Ending) {
+                self.spooling.carry_out(order);
+            }
+            if !self.outbox.is_storing() {
+                return;
+            }
+            let Ok(event) = inbox.spool.recv_deadline(deadline) else { return };
+            if let Some(news) = self.outbox.heard(event, Instant::now()) {
+                self.spooling.tell(news);
+                if self.outbox.is_degraded() {
+                    return;
+                }
+            }
+        }
     }
 
     /// Handles what the link reports until everything is delivered, the link is down or `deadline` is here.
@@ -179,7 +234,11 @@ impl Bridge {
     fn deadline(&self) -> Option<Instant> {
         let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).filter(|_| self.link.is_up());
         let step = self.announcement.due().filter(|_| self.link.is_up());
-        overdue.into_iter().chain(step).min()
+        overdue.into_iter().chain(step).chain(self.outbox.order_due(self.situation())).min()
+    }
+
+    fn situation(&self) -> Situation {
+        if self.link.is_up() { Situation::Connected } else { Situation::Away }
     }
 }
 
@@ -188,6 +247,11 @@ const REQUESTS: usize = 16;
 /// How many readings wait for the bridge; one more is dropped. A loop turn takes microseconds, so this is
 /// for a burst: a whole second of a busy line.
 const READINGS: usize = 256;
+/// How many messages wait for the bridge; one more is handed back. Twice the window: while that is on its way, the
+/// next is there.
+const PUBLISHES: usize = 256;
+/// How many answers of the spool wait for the bridge; one more waits with the spool.
+const SPOOL_EVENTS: usize = 4;
 /// A broker that has acknowledged nothing of what it was sent for this long is given up, and the connection
 /// made anew: keep alive alone does not notice a broker that answers pings and nothing else.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);

@@ -22,6 +22,7 @@ use crate::model::Incoming;
 use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::Reading;
+use crate::model::SpoolMode;
 use crate::model::Topic;
 use crate::model::Value;
 
@@ -44,10 +45,14 @@ fn presence() -> Presence {
     }
 }
 
+fn spool() -> config::Spool {
+    config::Spool { mode: SpoolMode::Memory, directory: "/nowhere".into(), max_bytes: 1 << 20 }
+}
+
 /// A bridge without a connection: what it would publish waits in its outbox.
 pub(super) fn bridge() -> Bridge {
     let ((_, stop), (_, link)) = (bounded(0), bounded(0));
-    super::new(presence(), Health::default(), stop, link).0
+    super::new(presence(), WINDOW, spool(), Health::default(), stop, link).0
 }
 
 /// `bridge` with a connection to `broker`, and what comes from there.
@@ -64,6 +69,8 @@ fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEv
             reconnect_delay_max: Duration::from_secs(3600),
             connection_timeout: LIMIT,
             max_packet_bytes: 1 << 20,
+            max_in_flight: 100,
+            clean_session: true,
         },
         will: presence.availability(false),
         subscriptions: Vec::new(),
@@ -128,7 +135,7 @@ fn once_the_end_has_begun_a_birth_message_brings_no_more_online() {
 fn offline_is_acknowledged_although_something_else_never_is() {
     let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
     let ((_, stop), (_, events)) = (bounded(0), bounded(0));
-    let (mut bridge, mut inbox, _) = super::new(presence(), Health::default(), stop, events);
+    let (mut bridge, mut inbox, _) = super::new(presence(), WINDOW, spool(), Health::default(), stop, events);
     let (_link, events) = connect(&mut bridge, &broker);
     inbox.link = events;
     let availability = presence().topics.availability().clone();
@@ -169,9 +176,11 @@ fn a_time_beyond_the_end_of_the_clock_never_comes() {
 #[test]
 fn a_bridge_whose_clients_are_gone_goes_on() {
     let ((_stop, stopped), (_link, events)) = (bounded(0), bounded(0));
-    let (_bridge, inbox, client) = super::new(presence(), Health::default(), stopped, events);
+    let (_bridge, inbox, client) =
+        super::new(presence(), WINDOW, spool(), Health::default(), stopped, events);
     drop(client);
-    assert!(matches!(inbox.next(Some(Instant::now())), Some(Event::Tick)));
+    assert!(matches!(inbox.next(Some(Instant::now()), true), Some(Event::Tick)));
 }
 
 const LIMIT: Duration = Duration::from_secs(10);
+const WINDOW: u16 = 90;

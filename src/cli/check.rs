@@ -1,7 +1,7 @@
 //! `luigi-mqtt check`: what is configured, what would be announced, and whether the broker takes it.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Exit;
 use super::complain;
@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::daemon;
 use crate::entity::Entity;
 use crate::link::Outcome;
+use crate::link::check_files;
 use crate::link::probe;
 use crate::model::Chain;
 use crate::model::Health;
@@ -33,6 +34,9 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     }
     for warning in &config.warnings {
         say(&mut output, &format!("warning: {warning}"));
+    }
+    if let Some(Err(problem)) = config.broker.tls.as_ref().map(|it| check_files(it, SystemTime::now())) {
+        say(&mut output, &format!("warning: {}", Chain(&problem)));
     }
     let sources = host::sources(&config.host, &Health::default());
     let entities: Vec<&Entity> = sources.iter().flat_map(|it| it.source.entities()).collect();

@@ -33,13 +33,15 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// How the connection is encrypted. The broker's certificate and name are always checked.
+/// How the connection is encrypted. The broker's certificate and name are checked, unless it is `insecure`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tls {
     /// PEM file with the authorities to trust; `None` trusts the system's.
     pub ca: Option<PathBuf>,
     /// Our own certificate; `None` has the broker not ask for one.
     pub identity: Option<Identity>,
+    /// Whether any certificate for any name will do: then anybody can be the broker. Never together with a `ca`.
+    pub insecure: bool,
 }
 
 /// A client certificate.
@@ -47,7 +49,7 @@ pub struct Tls {
 pub struct Identity {
     /// PEM file with the certificate, and the chain after it.
     pub certificate: PathBuf,
-    /// PEM file with its private key.
+    /// PEM file with its private key, unencrypted: PKCS #8, PKCS #1 or SEC 1.
     pub key: PathBuf,
 }
 
@@ -133,10 +135,15 @@ fn read_tls(settings: &mut Settings<'_>, encrypted: Result<bool, Reported>) -> R
     let ca = settings.key(BROKER, "TLS_CA_CERT").or_key(BROKER, "CA_CERT").if_set(value::path);
     let certificate = settings.key(BROKER, "TLS_CERT").if_set(value::path);
     let key = settings.key(BROKER, "TLS_KEY").if_set(value::path);
+    let insecure = settings.key(BROKER, "TLS_INSECURE").if_set(value::switch);
     let (encrypted, ca, certificate, key) = (encrypted?, ca?, certificate?, key?);
+    let insecure = insecure?.filter(|it| it.value).map(|it| it.place);
     if !encrypted {
+        if let Some(place) = insecure {
+            settings.warn(&place, NO_EFFECT);
+        }
         for file in [&ca, &certificate, &key].into_iter().flatten() {
-            settings.warn(&file.place, "has no effect while TLS_ENABLED is no");
+            settings.warn(&file.place, NO_EFFECT);
         }
         return Ok(None);
     }
@@ -154,7 +161,19 @@ fn read_tls(settings: &mut Settings<'_>, encrypted: Result<bool, Reported>) -> R
         (Some(Located { place, .. }), None) => return Err(refuse_half(settings, place, "TLS_KEY")),
         (None, Some(Located { place, .. })) => return Err(refuse_half(settings, place, "TLS_CERT")),
     };
-    Ok(Some(Tls { ca: ca?.map(|it| it.value), identity }))
+    let ca = ca?;
+    if let Some(place) = &insecure {
+        if ca.is_some() {
+            let expected = "no beside TLS_CA_CERT: with yes no authority is asked";
+            return Err(settings.refuse(place.clone(), Problem::expected_hidden(expected)));
+        }
+        settings.warn(
+            place,
+            "the broker's certificate is not checked: whoever stands between can read and change everything, \
+             and read the password",
+        );
+    }
+    Ok(Some(Tls { ca: ca.map(|it| it.value), identity, insecure: insecure.is_some() }))
 }
 
 fn refuse_half(settings: &mut Settings<'_>, place: Place, other: &str) -> Reported {
@@ -174,6 +193,7 @@ fn readable(settings: &mut Settings<'_>, file: Located<PathBuf>) -> Result<Locat
 const BROKER: &str = "Broker";
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
+const NO_EFFECT: &str = "has no effect while TLS_ENABLED is no";
 
 #[cfg(test)]
 mod tests {

@@ -190,6 +190,8 @@ fn describe(config: &Config) -> Vec<String> {
         format!("reconnect delay: {:?} to {:?}", client.reconnect_delay, client.reconnect_delay_max),
         format!("connection timeout: {:?}", client.connection_timeout),
         format!("max packet: {}", client.max_packet_bytes),
+        format!("in flight: {}", client.max_in_flight),
+        format!("clean session: {}", client.clean_session),
         format!("discovery prefix: {}", topics.discovery_prefix),
         format!("state: {}", topics.state),
         format!("availability: {}", topics.availability),

@@ -27,6 +27,11 @@ pub struct Client {
     pub connection_timeout: Duration,
     /// Largest packet accepted from the broker, in bytes, 1 KiB to 256 MiB.
     pub max_packet_bytes: usize,
+    /// Messages at QoS 1 and 2 that may be on their way unacknowledged, 1 to 1000.
+    pub max_in_flight: u16,
+    /// Whether each connection begins a session of its own. Where not, the broker keeps the session between
+    /// connections, and what a cut leaves unfinished is finished rather than sent again.
+    pub clean_session: bool,
 }
 
 impl Client {
@@ -43,7 +48,9 @@ impl Client {
         let max_packet_bytes = settings
             .key(CLIENT, "MAX_PACKET_SIZE")
             .or(defaults::MAX_PACKET_SIZE, value::size(1 << 10..=256 << 20));
-        read_clean_session(settings);
+        let max_in_flight =
+            settings.key(CLIENT, "MAX_IN_FLIGHT").or(defaults::MAX_IN_FLIGHT, value::whole(1..=1000));
+        let clean_session = settings.key(CLIENT, "CLEAN_SESSION").or(defaults::CLEAN_SESSION, value::switch);
         let (reconnect_delay, reconnect_delay_max) = delays?;
         Ok(Client {
             id: id?,
@@ -53,6 +60,8 @@ impl Client {
             reconnect_delay_max,
             connection_timeout: connection_timeout?,
             max_packet_bytes: max_packet_bytes?,
+            max_in_flight: max_in_flight?,
+            clean_session: clean_session?,
         })
     }
 }
@@ -74,15 +83,6 @@ fn read_delays(settings: &mut Settings<'_>) -> Result<(Duration, Duration), Repo
             let expected = format!("at most RECONNECT_DELAY_MAX, {}", spell_duration(longest.value));
             Err(settings.refuse(place, Problem::expected(expected, &spell_duration(value))))
         }
-    }
-}
-
-/// `CLEAN_SESSION` of the shell module: understood, and not needed.
-fn read_clean_session(settings: &mut Settings<'_>) {
-    if let Ok(Some(Located { value: false, place })) =
-        settings.key(CLIENT, "CLEAN_SESSION").if_set(value::switch)
-    {
-        settings.warn(&place, "has no effect yet: luigi-mqtt itself keeps what is not delivered");
     }
 }
 

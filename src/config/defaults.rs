@@ -30,6 +30,10 @@ pub(super) const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(300);
 pub(super) const CONNECTION_TIMEOUT: &str = "20";
 /// The largest discovery payloads of other devices have some 100 kB, and we have 512 MB.
 pub(super) const MAX_PACKET_SIZE: &str = "1M";
+/// With fewer, a broker across the Wi-Fi is waited for; with more, nothing gets faster.
+pub(super) const MAX_IN_FLIGHT: &str = "100";
+/// The shell module's: nothing is left behind at the broker, and a state that comes twice does no harm.
+pub(super) const CLEAN_SESSION: &str = "yes";
 
 /// Home Assistant's own.
 pub(super) const TOPIC_PREFIX: &str = "homeassistant";

@@ -69,6 +69,11 @@ impl Config {
             topics: topics?,
             discovery: discovery?,
             host: host?,
+            spool: super::Spool {
+                mode: Default::default(),
+                directory: "/var/lib/luigi-mqtt".into(),
+                max_bytes: 16 << 20,
+            },
             logging: logging?,
             warnings: Vec::new(),
         })

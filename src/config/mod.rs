@@ -14,6 +14,7 @@ mod ini;
 mod load;
 mod logging;
 mod settings;
+mod spool;
 mod topics;
 mod value;
 
@@ -30,6 +31,7 @@ pub use error::{ConfigError, ConfigErrors, FOUND_CHARS, Place, Problem};
 pub use host::{Host, HostSampling, HostSensor};
 pub use load::DEFAULT_FILES;
 pub use logging::Logging;
+pub use spool::Spool;
 pub use topics::{Discovery, Topics};
 
 /// Everything that can be configured, checked.
@@ -49,6 +51,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// `[Host]`.
     pub host: Host,
+    /// `[Spool]`.
+    pub spool: Spool,
     /// `[Logging]`.
     pub logging: Logging,
     /// What is legal but unwise or without effect, as sentences for the log.

@@ -66,10 +66,17 @@ pub(super) fn count(most: usize) -> impl Fn(&str) -> Result<usize, Refusal> {
     }
 }
 
+/// A whole number within `range`.
+pub(super) fn whole(range: RangeInclusive<u16>) -> impl Fn(&str) -> Result<u16, Refusal> {
+    move |text| {
+        let number = digits(text).and_then(|it| u16::try_from(it).ok()).filter(|it| range.contains(it));
+        number.ok_or_else(|| format!("{} to {}", range.start(), range.end()).into())
+    }
+}
+
 /// A port, 1 to 65535.
 pub(super) fn port(text: &str) -> Result<u16, Refusal> {
-    let port = digits(text).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0);
-    port.ok_or_else(|| "1 to 65535".into())
+    whole(1..=u16::MAX)(text)
 }
 
 /// A number of at least 0.
@@ -397,6 +404,10 @@ mod tests {
         }
         assert_eq!(qos("3"), Err("0, 1 or 2".into()));
         assert_eq!(count(99)("100"), Err("0 to 99".into()));
+        assert_eq!((whole(1..=1000)("1"), whole(1..=1000)("1000")), (Ok(1), Ok(1000)));
+        for text in ["0", "1001", "65537", "ten"] {
+            assert_eq!(whole(1..=1000)(text), Err("1 to 1000".into()), "{text}");
+        }
     }
 
     #[test]

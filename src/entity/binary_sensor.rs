@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::check;
 use super::draft::Draft;
 use super::{Entity, EntityError, Kind, Platform};
+use crate::model::Delivery;
+use crate::model::Qos;
 
 /// Describes a binary sensor: something that is on or off. Nothing is checked before [`BinarySensor::build`].
 ///
@@ -97,6 +99,18 @@ impl BinarySensor {
     /// joined by `_`. Without one Home Assistant makes it of the device's and the entity's names.
     pub fn default_entity_id(mut self, id: &str) -> BinarySensor {
         self.draft.default_entity_id = Some(id.to_owned());
+        self
+    }
+
+    /// Which of its states are delivered after an outage. The latest, unless told otherwise.
+    pub fn delivery(mut self, delivery: Delivery) -> BinarySensor {
+        self.draft.delivery = delivery;
+        self
+    }
+
+    /// Quality of service of its states, and of Home Assistant's subscription to them. The device's, unless told otherwise.
+    pub fn qos(mut self, qos: Qos) -> BinarySensor {
+        self.draft.qos = Some(qos);
         self
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::model::Delivery;
 use crate::model::ObjectId;
+use crate::model::Qos;
 
 use super::check;
 use super::check::Problems;
@@ -20,6 +22,8 @@ pub(super) struct Draft {
     pub(super) force_update: bool,
     pub(super) enabled_by_default: bool,
     pub(super) default_entity_id: Option<String>,
+    pub(super) delivery: Delivery,
+    pub(super) qos: Option<Qos>,
 }
 
 impl Draft {
@@ -34,6 +38,8 @@ impl Draft {
             force_update: false,
             enabled_by_default: true,
             default_entity_id: None,
+            delivery: Delivery::Latest,
+            qos: None,
         }
     }
 
@@ -66,6 +72,8 @@ impl Draft {
                 force_update: self.force_update,
                 enabled_by_default: self.enabled_by_default,
                 default_entity_id: self.default_entity_id,
+                delivery: self.delivery,
+                qos: self.qos,
                 kind,
             }),
             _ => Err(problems.of(platform, &self.id)),

@@ -26,7 +26,9 @@ pub use topics::Topics;
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::Delivery;
 use crate::model::ObjectId;
+use crate::model::Qos;
 
 use class::SensorClass;
 
@@ -41,6 +43,8 @@ pub struct Entity {
     force_update: bool,
     enabled_by_default: bool,
     default_entity_id: Option<String>,
+    delivery: Delivery,
+    qos: Option<Qos>,
     kind: Kind,
 }
 
@@ -118,6 +122,16 @@ impl Entity {
     /// again to a Home Assistant that restarts. One that [lapses](Entity::lapse) never is.
     pub fn retained(&self) -> bool {
         self.expire_after.is_none()
+    }
+
+    /// Which of its states are delivered after an outage: the latest, unless it was built otherwise.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// Quality of service of its states; `None` is that of the device.
+    pub fn qos(&self) -> Option<Qos> {
+        self.qos
     }
 
     /// Whether Home Assistant 2023.12, the oldest we look after, takes it without complaint. An entity

@@ -10,7 +10,7 @@ use crate::model::Qos;
 use super::{Device, Entity, Kind, Origin, Topics};
 
 /// The payload that announces `entity` on [`Topics::config`], as JSON: it belongs to `device`, and Home
-/// Assistant subscribes to its states and its availability with `qos`.
+/// Assistant subscribes to its states and its availability with `qos`, or the entity's own.
 pub fn discovery_payload(entity: &Entity, device: &Device, topics: &Topics, qos: Qos) -> String {
     let payload = EntityPayload::new(entity, device, topics, qos, Origin::OURS);
     serde_json::to_string(&payload).expect("a struct of strings and numbers always serializes")
@@ -92,7 +92,7 @@ impl<'a> EntityPayload<'a> {
             object_id: default_entity_id.and_then(|id| id.split_once('.')).map(|(_, object_id)| object_id),
             state_topic: topics.state(&entity.id).as_str().to_owned(),
             availability_topic: topics.availability().as_str(),
-            qos: qos.level(),
+            qos: entity.qos().unwrap_or(qos).level(),
             device_class: entity.device_class(),
             icon: entity.icon.as_deref(),
             entity_category: entity.diagnostic.then_some("diagnostic"),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::check;
 use super::draft::Draft;
 use super::{Entity, EntityError, Kind, Platform};
+use crate::model::Delivery;
+use crate::model::Qos;
 
 /// Describes a sensor: something with a number, a text or a time for its state. Nothing is checked before
 /// [`Sensor::build`].
@@ -108,6 +110,18 @@ impl Sensor {
     /// Without one Home Assistant makes it of the device's and the entity's names.
     pub fn default_entity_id(mut self, id: &str) -> Sensor {
         self.draft.default_entity_id = Some(id.to_owned());
+        self
+    }
+
+    /// Which of its states are delivered after an outage. The latest, unless told otherwise.
+    pub fn delivery(mut self, delivery: Delivery) -> Sensor {
+        self.draft.delivery = delivery;
+        self
+    }
+
+    /// Quality of service of its states, and of Home Assistant's subscription to them. The device's, unless told otherwise.
+    pub fn qos(mut self, qos: Qos) -> Sensor {
+        self.draft.qos = Some(qos);
         self
     }
 

@@ -49,4 +49,4 @@ pub(super) fn attempt(
 }
 
 /// No address gets less time than this.
-const LEAST: Duration = Duration::from_secs(1);
+pub(super) const LEAST: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! What rumqttc's errors mean.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rumqttc::ConnectReturnCode;
 use rumqttc::ConnectionError;
@@ -13,7 +13,6 @@ use crate::model::Chain;
 
 use super::LinkError;
 use super::Refusal;
-use super::TlsProblem;
 use super::options::{Options, Target};
 use super::tls;
 
@@ -25,25 +24,26 @@ pub(super) fn of_attempt(
     limit: Duration,
 ) -> LinkError {
     let address = target.shown.clone();
-    match error {
-        ConnectionError::Io(cause) => LinkError::Connect { address, cause },
-        ConnectionError::NetworkTimeout => LinkError::Silent { address, limit },
-        ConnectionError::Tls(TlsError::NativeTls(error)) => {
-            LinkError::Tls { problem: tls::problem(error, &target.host), address }
+    let now = SystemTime::now();
+    match (error, &options.endpoint.tls) {
+        (ConnectionError::Io(cause), _) => LinkError::Connect { address, cause },
+        (ConnectionError::NetworkTimeout, _) => LinkError::Silent { address, limit },
+        (ConnectionError::Tls(TlsError::NativeTls(error)), Some(tls)) => {
+            LinkError::Tls { problem: tls::of_handshake(error, &target.host, tls, now), address }
         }
-        ConnectionError::ConnectionRefused(code) => refusal(code),
-        ConnectionError::NotConnAck(_) => {
+        (ConnectionError::ConnectionRefused(code), _) => refusal(code),
+        (ConnectionError::NotConnAck(_), _) => {
             LinkError::Protocol("the login was answered with something else than CONNACK".to_owned())
         }
-        error => match of_session(error, options.client.max_packet_bytes) {
-            LinkError::ClosedByBroker if options.endpoint.tls.is_some() => {
-                LinkError::Tls { problem: TlsProblem::ClosedAfterHandshake, address }
+        (error, tls) => match (of_session(error, options.client.max_packet_bytes), tls) {
+            (LinkError::ClosedByBroker, Some(tls)) => {
+                LinkError::Tls { problem: tls::closed_afterwards(tls, now), address }
             }
-            LinkError::ClosedByBroker => LinkError::ClosedUnanswered { address },
-            LinkError::Io(cause) if tls::is_about_our_certificate(&cause.to_string()) => {
-                LinkError::Tls { problem: TlsProblem::ClientCertificate, address }
+            (LinkError::ClosedByBroker, None) => LinkError::ClosedUnanswered { address },
+            (LinkError::Io(cause), Some(tls)) if tls::is_about_our_certificate(&cause.to_string()) => {
+                LinkError::Tls { problem: tls::about_ours(tls, now), address }
             }
-            cause => cause,
+            (cause, _) => cause,
         },
     }
 }

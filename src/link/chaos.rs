@@ -1,6 +1,6 @@
 //! A test: a broker that breaks connections at every point, and a bridge that loses nothing all the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,28 +10,60 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::model::Qos;
 use crate::model::Token;
 
-use super::peer::{CONNACK, LIMIT, Peer, Wire, message, options};
+use super::peer::{CLEAN, LIMIT, Peer, Wire, message, options};
 use super::{Link, LinkEvent, Session};
 
 #[test]
 fn nothing_is_lost_and_nothing_falsely_delivered_however_connections_break() {
     for seed in 1..=3 {
-        // Each token that the broker has acknowledged, at the moment it decides to.
-        let (acknowledges, acknowledged) = unbounded();
-        let (done, until) = bounded::<()>(0);
-        let peer = Peer::new();
-        let port = peer.port();
-        let broker = thread::spawn(move || {
-            Broker { random: fastrand::Rng::with_seed(seed), acknowledges, until }.run(&peer)
-        });
-        let delivered = Bridge::new(port).run();
-        drop(done);
-        let connections = broker.join().unwrap();
-        let acknowledged: HashSet<u64> = acknowledged.try_iter().collect();
-        let false_deliveries = delivered.difference(&acknowledged).count();
-        assert_eq!((delivered.len() as u64, false_deliveries), (MESSAGES, 0), "seed {seed}");
-        assert!(connections > 10, "seed {seed}: {connections} connections are no chaos");
+        run(seed, true, 0);
     }
+}
+
+#[test]
+fn at_a_broker_that_keeps_our_session_each_message_of_qos_2_arrives_exactly_once() {
+    for seed in 11..=13 {
+        let account = run(seed, false, 0);
+        let twice = account.published.iter().filter(|(token, count)| is_exactly_once(**token) && **count > 1);
+        assert_eq!((twice.count(), account.without_dup), (0, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn at_a_broker_that_sometimes_loses_our_session_nothing_is_lost() {
+    for seed in 21..=23 {
+        run(seed, false, 15);
+    }
+}
+
+/// Has all messages delivered through a broker that breaks connections and loses sessions that it should keep,
+/// `forgetful` percent of the time, and checks what holds in any case.
+#[track_caller]
+fn run(seed: u64, clean_session: bool, forgetful: u8) -> Account {
+    // Each token that the broker has acknowledged, at the moment it decides to.
+    let (acknowledges, acknowledged) = unbounded();
+    let (done, until) = bounded::<()>(0);
+    let peer = Peer::new();
+    let port = peer.port();
+    let broker = thread::spawn(move || {
+        let random = fastrand::Rng::with_seed(seed);
+        let account = Account::default();
+        Broker { random, forgetful, acknowledges, until, unreleased: None, account }.run(&peer)
+    });
+    let delivered = Bridge::new(port, clean_session).run();
+    drop(done);
+    let account = broker.join().unwrap();
+    let acknowledged: HashSet<u64> = acknowledged.try_iter().collect();
+    let false_deliveries = delivered.difference(&acknowledged).count();
+    let lost = (0..MESSAGES).filter(|it| !account.published.contains_key(it)).count();
+    let found = (delivered.len() as u64, lost, false_deliveries, account.mistaken);
+    assert_eq!(found, (MESSAGES, 0, 0, 0), "seed {seed}");
+    assert!(account.connections > 10, "seed {seed}: {} connections are no chaos", account.connections);
+    account
+}
+
+fn is_exactly_once(token: u64) -> bool {
+    token % 3 == 0
 }
 
 /// Hands out all messages in order, again and again until each is delivered.
@@ -45,9 +77,12 @@ struct Bridge {
 }
 
 impl Bridge {
-    fn new(port: u16) -> Bridge {
+    fn new(port: u16, clean_session: bool) -> Bridge {
         let (told, events) = bounded(16);
-        let link = Link::start(options(port), told).unwrap();
+        let mut options = options(port);
+        options.client.clean_session = clean_session;
+        options.client.connection_timeout = PATIENCE;
+        let link = Link::start(options, told).unwrap();
         Bridge { events, _link: link, session: None, delivered: HashSet::new(), oldest: 0, next: 0 }
     }
 
@@ -57,6 +92,9 @@ impl Bridge {
             assert!(Instant::now() < deadline, "{} of {MESSAGES} delivered", self.delivered.len());
             match self.events.recv_timeout(PATIENCE) {
                 Ok(LinkEvent::Up(session)) => {
+                    if session.resumed() {
+                        assert_eq!(self.oldest, self.next, "it is up with something in flight");
+                    }
                     self.session = Some(session);
                     self.next = self.oldest;
                 }
@@ -79,7 +117,7 @@ impl Bridge {
         let Some(session) = &mut self.session else { return };
         while self.next < MESSAGES && self.next - self.oldest < WINDOW {
             let token = self.next;
-            let qos = if token % 3 == 0 { Qos::ExactlyOnce } else { Qos::AtLeastOnce };
+            let qos = if is_exactly_once(token) { Qos::ExactlyOnce } else { Qos::AtLeastOnce };
             let text = message("luigi/test/a", &token.to_string(), qos);
             if !self.delivered.contains(&token) && session.publish(Token(token), &text).is_err() {
                 return;
@@ -92,19 +130,34 @@ impl Bridge {
 /// Closes at any moment, acknowledges in any order, late, with the end in one segment, or never.
 struct Broker {
     random: fastrand::Rng,
+    forgetful: u8,
     acknowledges: Sender<u64>,
     until: Receiver<()>,
+    /// The session it keeps, if it does: the messages at QoS 2 that it has, by packet identifier.
+    unreleased: Option<BTreeMap<u16, u64>>,
+    account: Account,
+}
+
+/// What a broker has seen.
+#[derive(Default)]
+struct Account {
+    connections: u32,
+    /// How often it has published each token.
+    published: BTreeMap<u64, u32>,
+    /// How often it was sent something again that did not say so.
+    without_dup: u32,
+    /// How often it took a message for another one.
+    mistaken: u32,
 }
 
 impl Broker {
-    /// Serves connections until told to stop. Returns how many there were.
-    fn run(mut self, peer: &Peer) -> u32 {
-        let mut connections = 0;
+    /// Serves connections until told to stop.
+    fn run(mut self, peer: &Peer) -> Account {
         while let Some(mut wire) = peer.accept_until(|| self.is_over()) {
-            connections += 1;
+            self.account.connections += 1;
             self.serve(&mut wire);
         }
-        connections
+        self.account
     }
 
     fn is_over(&self) -> bool {
@@ -116,12 +169,27 @@ impl Broker {
     }
 
     fn serve(&mut self, wire: &mut Wire) {
-        if self.chance(10) || wire.next().is_none() || self.chance(10) {
+        if self.chance(10) {
             return;
         }
-        wire.send(&CONNACK);
+        let Some((_, connect)) = wire.next() else { return };
+        let clean = connect[7] & CLEAN != 0;
+        if clean || self.chance(self.forgetful) {
+            self.unreleased = None;
+        }
+        let present = self.unreleased.is_some();
+        self.unreleased.get_or_insert_default();
+        if !self.chance(10) {
+            wire.send(&[0x20, 2, u8::from(present), 0]);
+            self.converse(wire);
+        }
+        if clean {
+            self.unreleased = None;
+        }
+    }
+
+    fn converse(&mut self, wire: &mut Wire) {
         let mut answers: Vec<Vec<u8>> = Vec::new();
-        let mut received = [None; 257];
         while !self.is_over() {
             if !wire.has_bytes(Duration::from_millis(1)) || self.chance(20) {
                 self.random.shuffle(&mut answers);
@@ -140,28 +208,45 @@ impl Broker {
             let Some((first, body)) = wire.next() else { return };
             match first & 0xf0 {
                 0x30 => {
-                    let packet_id = [body[14], body[15]];
-                    let token: u64 = std::str::from_utf8(&body[16..]).unwrap().parse().unwrap();
-                    let at_least_once = first & 0x06 == 0x02;
-                    received[usize::from(u16::from_be_bytes(packet_id))] = Some(token);
-                    if self.chance(1) {
-                        // Never acknowledged on this connection.
-                    } else if at_least_once {
-                        self.acknowledges.send(token).unwrap();
-                        answers.push(vec![0x40, 2, packet_id[0], packet_id[1]]);
-                    } else {
-                        answers.push(vec![0x50, 2, packet_id[0], packet_id[1]]);
+                    let answer = self.take(first, &body);
+                    if !self.chance(1) {
+                        answers.push(answer); // Otherwise never, on this connection.
                     }
                 }
-                0x60 => {
-                    let token = received[usize::from(u16::from_be_bytes([body[0], body[1]]))];
-                    self.acknowledges.send(token.expect("PUBREL follows PUBLISH")).unwrap();
-                    answers.push(vec![0x70, 2, body[0], body[1]]);
-                }
+                0x60 => answers.push(self.release(&body)),
                 0xc0 => answers.push(vec![0xd0, 0]),
                 _ => return,
             }
         }
+    }
+
+    /// Takes a PUBLISH as MQTT says: at QoS 2 one with a packet identifier that was not released is what it already
+    /// has. Returns the answer.
+    fn take(&mut self, first: u8, body: &[u8]) -> Vec<u8> {
+        let packet_id = u16::from_be_bytes([body[14], body[15]]);
+        let token: u64 = std::str::from_utf8(&body[16..]).unwrap().parse().unwrap();
+        if first & 0x06 == 0x02 {
+            *self.account.published.entry(token).or_default() += 1;
+            self.acknowledges.send(token).unwrap();
+            return vec![0x40, 2, body[14], body[15]];
+        }
+        let unreleased = self.unreleased.as_mut().expect("there is a connection");
+        if let Some(known) = unreleased.insert(packet_id, token) {
+            unreleased.insert(packet_id, known);
+            self.account.mistaken += u32::from(known != token);
+            self.account.without_dup += u32::from(first & 0x08 == 0);
+        }
+        vec![0x50, 2, body[14], body[15]]
+    }
+
+    /// Takes a PUBREL: publishes what it is for, unless that was done. Returns the answer.
+    fn release(&mut self, body: &[u8]) -> Vec<u8> {
+        let unreleased = self.unreleased.as_mut().expect("there is a connection");
+        if let Some(token) = unreleased.remove(&u16::from_be_bytes([body[0], body[1]])) {
+            *self.account.published.entry(token).or_default() += 1;
+            self.acknowledges.send(token).unwrap();
+        }
+        vec![0x70, 2, body[0], body[1]]
     }
 }
 

@@ -1,24 +1,28 @@
 //! One connection, from CONNECT to its end.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rumqttc::Client;
 use rumqttc::Event;
 use rumqttc::MqttOptions;
+use rumqttc::Outgoing;
 use rumqttc::Packet;
 use rumqttc::RecvTimeoutError;
+use rumqttc::Request;
 use rumqttc::SubscribeFilter;
 
 use super::LinkError;
 use super::cause;
 use super::options::{Options, Target};
-use super::session::REQUESTS;
+use super::session::requests;
 
 /// A connection whose login was accepted. Always a pair of rumqttc's, made for this one connection: what
 /// rumqttc 0.25.1 carries over from one to the next it partly loses.
 pub(super) struct Connection {
     client: Client,
     inner: rumqttc::Connection,
+    session_present: bool,
     max_packet_bytes: usize,
     ended: bool,
 }
@@ -36,14 +40,15 @@ impl Connection {
         target: &Target,
         limit: Duration,
     ) -> Result<Connection, LinkError> {
-        let (client, mut inner) = Client::new(mqtt, REQUESTS);
+        let (client, mut inner) = Client::new(mqtt, requests(options.client.max_in_flight));
         // rumqttc also gives each write this long, so it is the configured one, not this attempt's share.
         let whole_seconds = options.client.connection_timeout.as_secs_f64().ceil() as u64;
         inner.eventloop.network_options.set_connection_timeout(whole_seconds.max(1));
         let max_packet_bytes = options.client.max_packet_bytes;
         match inner.recv_timeout(limit) {
-            Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
-                Ok(Connection { client, inner, max_packet_bytes, ended: false })
+            Ok(Ok(Event::Incoming(Packet::ConnAck(it)))) => {
+                let session_present = it.session_present;
+                Ok(Connection { client, inner, session_present, max_packet_bytes, ended: false })
             }
             Ok(Ok(_)) => Err(LinkError::Protocol("it sent a packet before CONNACK".to_owned())),
             Ok(Err(error)) => Err(cause::of_attempt(error, options, target, limit)),
@@ -54,6 +59,16 @@ impl Connection {
     /// What others write their requests to.
     pub(super) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// Whether the broker has a session of ours from before.
+    pub(super) fn session_present(&self) -> bool {
+        self.session_present
+    }
+
+    /// Has `packets` written before everything else, in this order. rumqttc takes a millisecond for each.
+    pub(super) fn write_first(&mut self, packets: VecDeque<Request>) {
+        self.inner.eventloop.pending.extend(packets);
     }
 
     /// Orders one SUBSCRIBE for all `filters`; nothing where there are none.
@@ -97,9 +112,33 @@ impl Connection {
         self.ended
     }
 
-    /// The next event that had come in when the connection failed and was not looked at: acknowledgements
+    /// Has DISCONNECT written, for which it waits a second at most, so that the broker sees an orderly end.
+    pub(super) fn say_goodbye(mut self) {
+        let deadline = Instant::now() + LAST_WORD;
+        let last = Event::Outgoing(Outgoing::Disconnect);
+        if self.client.try_disconnect().is_ok() {
+            while self.next_until(deadline).is_some_and(|it| it.is_ok_and(|event| event != last)) {}
+        }
+    }
+
+    /// Ends the connection, if it has not ended, without a word. What it leaves is [`Connection::left_over`] and
+    /// [`Connection::unfinished`]. Never blocks.
+    pub(super) fn close(&mut self) {
+        self.inner.eventloop.clean();
+    }
+
+    /// The next event that had come in when the connection ended and was not looked at: acknowledgements
     /// that came with the end in one segment.
     pub(super) fn left_over(&mut self) -> Option<Event> {
         self.inner.eventloop.state.events.pop_front()
     }
+
+    /// What rumqttc would write on the next connection: what was unacknowledged at the end, then what was
+    /// requested and not written.
+    pub(super) fn unfinished(&mut self) -> VecDeque<Request> {
+        std::mem::take(&mut self.inner.eventloop.pending)
+    }
 }
+
+/// How long the goodbye may take.
+const LAST_WORD: Duration = Duration::from_secs(1);

@@ -1,12 +1,13 @@
 //! The link thread: decides whom to dial and when, until told to stop.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
 use crate::worker::Stop;
 
-use super::attempt::attempt;
+use super::attempt::{LEAST, attempt};
 use super::connection::Connection;
 use super::options::Options;
 use super::passage::{Current, Passage};
@@ -70,7 +71,8 @@ impl Dialer {
                     (cause, next)
                 }
             };
-            let down = Down { cause, site, retry_in: next.pause, takeover: next.takeover };
+            let kept = self.passage.kept().is_some();
+            let down = Down { cause, site, retry_in: next.pause, takeover: next.takeover, kept };
             if !self.passage.tell(LinkEvent::Down(down)) || !self.stop.sleep(next.pause) {
                 return;
             }
@@ -79,11 +81,19 @@ impl Dialer {
 
     /// One attempt at the broker at `site`.
     fn dial(&mut self, site: &Site) -> Result<Connection, LinkError> {
-        let Dialer { options, stop, answered, .. } = self;
+        let Dialer { options, stop, answered, passage, .. } = self;
+        let broker = site.endpoint().to_string();
         attempt(options, site.endpoint(), answered, stop, |target, limit| {
+            let deadline = Instant::now() + limit;
+            if let Some(kept) = passage.kept().filter(|it| !it.is_at(&broker)) {
+                // A clean session, which ends with its connection, takes the place of whatever was there.
+                Connection::open(options, options.mqtt(target)?, target, limit)?.say_goodbye();
+                kept.begin_at(&broker);
+            }
             let mut mqtt = options.mqtt(target)?;
-            mqtt.set_last_will(options.last_will());
-            Connection::open(options, mqtt, target, limit)
+            mqtt.set_last_will(options.last_will()).set_clean_session(options.client.clean_session);
+            let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
+            Connection::open(options, mqtt, target, left)
         })
     }
 
@@ -109,7 +119,7 @@ impl Dialer {
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use crossbeam_channel::{Receiver, TryRecvError, bounded};
 

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
+
+use super::TlsProblem;
 
 /// Why an attempt failed or a connection ended. The link tries again whatever it was; where a
 /// person must act before that can help, the text says how. Never holds a password.
@@ -90,58 +91,6 @@ pub enum Refusal {
     NotAuthorized,
 }
 
-/// What stands in the way of a trusted encrypted connection.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TlsProblem {
-    /// A configured file cannot be read.
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        cause: io::Error,
-    },
-    /// A configured file has no certificate in PEM form.
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The private key is not in the one form that can be read, unencrypted PKCS #8.
-    KeyFormat {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Our certificate and our private key do not belong together, or are damaged.
-    Identity {
-        /// File of the certificate.
-        certificate: PathBuf,
-        /// File of the key.
-        key: PathBuf,
-        /// What OpenSSL says.
-        cause: Box<dyn Error + Send + Sync>,
-    },
-    /// The broker's certificate is past its end, as our clock has it.
-    Expired,
-    /// The broker's certificate is before its begin: mostly, our clock is wrong.
-    NotYetValid,
-    /// Nobody we trust signed the broker's certificate.
-    UnknownAuthority,
-    /// The broker's certificate is for another name.
-    NameMismatch {
-        /// The name we connect to.
-        host: String,
-    },
-    /// The broker asks for a certificate of ours, or refuses the one it got.
-    ClientCertificate,
-    /// The broker closed the connection between the handshake and its answer to our login. Without a certificate
-    /// that it wants, the end often comes before its words.
-    ClosedAfterHandshake,
-    /// What answers on that port does not speak TLS.
-    NotTls,
-    /// Anything else, as OpenSSL says it.
-    Other(Box<dyn Error + Send + Sync>),
-}
-
 impl LinkError {
     /// A short word for the kind of cause. Two failures of one kind, one after the other, are the same
     /// story: whoever logs tells it once.
@@ -169,13 +118,7 @@ impl LinkError {
     /// come right with our clock.
     pub fn needs_a_person(&self) -> bool {
         match self {
-            LinkError::Tls { problem, .. } => !matches!(
-                problem,
-                TlsProblem::Expired
-                    | TlsProblem::NotYetValid
-                    | TlsProblem::NotTls // A broker that is just starting looks like that too.
-                    | TlsProblem::Other(_)
-            ),
+            LinkError::Tls { problem, .. } => problem.needs_a_person(),
             cause => cause.is_refusal(),
         }
     }
@@ -271,79 +214,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl TlsProblem {
-    fn kind(&self) -> &'static str {
-        match self {
-            TlsProblem::Read { .. } => "tls: file",
-            TlsProblem::NoCertificate { .. } => "tls: no certificate",
-            TlsProblem::KeyFormat { .. } => "tls: key format",
-            TlsProblem::Identity { .. } => "tls: identity",
-            TlsProblem::Expired => "tls: expired",
-            TlsProblem::NotYetValid => "tls: not yet valid",
-            TlsProblem::UnknownAuthority => "tls: unknown authority",
-            TlsProblem::NameMismatch { .. } => "tls: name",
-            TlsProblem::ClientCertificate | TlsProblem::ClosedAfterHandshake => "tls: client certificate",
-            TlsProblem::NotTls => "tls: not spoken",
-            TlsProblem::Other(_) => "tls",
-        }
-    }
-}
-
-impl fmt::Display for TlsProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsProblem::Read { path, .. } => write!(f, "cannot read {}", path.display()),
-            TlsProblem::NoCertificate { path } => {
-                write!(f, "{}: expected certificates in PEM form, found none", path.display())
-            }
-            TlsProblem::KeyFormat { path } => write!(
-                f,
-                "{0}: expected an unencrypted PKCS #8 key in PEM form; \
-                 convert it with: openssl pkcs8 -topk8 -nocrypt -in {0} -out NEW",
-                path.display()
-            ),
-            TlsProblem::Identity { certificate, key, .. } => {
-                write!(f, "cannot use {} with the key {}", certificate.display(), key.display())
-            }
-            TlsProblem::Expired => {
-                f.write_str("the broker's certificate has expired: renew it there, or set our clock")
-            }
-            TlsProblem::NotYetValid => {
-                f.write_str("the broker's certificate is not valid yet: is our clock set?")
-            }
-            TlsProblem::UnknownAuthority => f.write_str(
-                "the broker's certificate is signed by nobody we trust: \
-                 set TLS_CA_CERT in [Broker] to the certificate of its authority",
-            ),
-            TlsProblem::NameMismatch { host } => write!(
-                f,
-                "the broker's certificate is not for {host}: set HOST in [Broker] to a name it is for"
-            ),
-            TlsProblem::ClientCertificate => f.write_str(
-                "the broker wants a client certificate it trusts: set TLS_CERT and TLS_KEY in [Broker]",
-            ),
-            TlsProblem::ClosedAfterHandshake => f.write_str(
-                "the broker closed the connection after the handshake: if it wants a client certificate, \
-                 set TLS_CERT and TLS_KEY in [Broker]",
-            ),
-            TlsProblem::NotTls => {
-                f.write_str("no TLS is spoken on that port: check PORT and TLS_ENABLED in [Broker]")
-            }
-            TlsProblem::Other(_) => f.write_str("the handshake failed"),
-        }
-    }
-}
-
-impl Error for TlsProblem {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            TlsProblem::Read { cause, .. } => Some(cause),
-            TlsProblem::Identity { cause, .. } | TlsProblem::Other(cause) => Some(&**cause),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,11 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_does_not_fit_needs_a_person_and_one_out_of_its_time_perhaps_a_clock() {
-        let tls = |problem| LinkError::Tls { address: "broker:8883".to_owned(), problem };
-        assert!(tls(TlsProblem::UnknownAuthority).needs_a_person());
-        assert!(tls(TlsProblem::NameMismatch { host: "broker".to_owned() }).needs_a_person());
-        assert!(!tls(TlsProblem::NotYetValid).needs_a_person());
+    fn a_refusal_and_a_certificate_that_does_not_fit_need_a_person_and_an_end_does_not() {
+        let problem = TlsProblem::SelfSigned;
+        assert!(LinkError::Tls { address: "broker:8883".to_owned(), problem }.needs_a_person());
         assert!(LinkError::Refused(Refusal::NotAuthorized).needs_a_person());
         assert!(!LinkError::ClosedByBroker.needs_a_person());
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crossbeam_channel::Receiver;
 use rumqttc::Event;
 use rumqttc::Outgoing;
 use rumqttc::Packet;
@@ -14,25 +13,38 @@ use crate::model::Qos;
 use crate::model::Token;
 
 use super::LinkError;
-use super::session::{End, Order};
+use super::orders::{End, Orders};
 
 /// The messages of one connection that the broker has not acknowledged. rumqttc says only which packet
 /// identifiers it wrote, in order; the orders say which messages those were.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    orders: Receiver<Order>,
+    pub(super) orders: Orders,
     /// By packet identifier. QoS 0 is never in here.
-    unacknowledged: BTreeMap<u16, (Token, Phase)>,
+    pub(super) unacknowledged: BTreeMap<u16, Sent>,
+    /// How many steps towards delivery there were on this connection; each numbers what it moved.
+    steps: u64,
+}
+
+/// A message that has a packet identifier.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Sent {
+    pub(super) token: Token,
+    pub(super) phase: Phase,
+    /// Higher in what came to its phase later.
+    pub(super) place: u64,
+    /// Whether it comes from an earlier connection and was not written on this one yet.
+    pub(super) due: bool,
 }
 
 /// What a message waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     /// QoS 1: PUBACK.
     Acknowledgement,
     /// QoS 2: PUBREC, which rumqttc answers with PUBREL.
     Receipt,
-    /// QoS 2 after PUBREL: PUBCOMP.
+    /// QoS 2 after that: PUBCOMP.
     Completion,
 }
 
@@ -54,21 +66,33 @@ pub(super) enum Meaning {
 }
 
 impl InFlight {
-    /// No messages yet, those to come being announced by `orders`.
-    pub(super) fn new(orders: Receiver<Order>) -> InFlight {
-        InFlight { orders, unacknowledged: BTreeMap::new() }
+    /// Those of an earlier connection, `unacknowledged`; others are announced by `orders`.
+    pub(super) fn new(orders: Orders, unacknowledged: BTreeMap<u16, Sent>) -> InFlight {
+        let steps = unacknowledged.values().map(|it| it.place + 1).max().unwrap_or(0);
+        InFlight { orders, unacknowledged, steps }
     }
 
-    /// What `event` means. `live` is false for events that were left over when the connection failed: an
-    /// acknowledgement among them is as good as any, but what they say was written may not have been.
-    pub(super) fn meaning(&mut self, event: Event, live: bool) -> Meaning {
+    /// Whether everything is delivered that was ever ordered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unacknowledged.is_empty() && self.orders.len() == 0
+    }
+
+    /// A number that grows with each step of a message towards its delivery.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What `event` means. `sure` is false for what is left over of a failed connection and will be
+    /// published again: an acknowledgement there is as good as any, but what is said to have been written
+    /// may not have been.
+    pub(super) fn meaning(&mut self, event: Event, sure: bool) -> Meaning {
         match event {
-            Event::Outgoing(Outgoing::Publish(packet_id)) => self.published(packet_id, live),
-            Event::Outgoing(Outgoing::PubRel(packet_id)) => self.released(packet_id),
+            Event::Outgoing(Outgoing::Publish(packet_id)) => self.published(packet_id, sure),
             Event::Outgoing(Outgoing::Disconnect | Outgoing::Unsubscribe(_)) => Meaning::End(self.reason()),
             // The bridge's window makes it impossible; rumqttc's way out of it loses messages.
             Event::Outgoing(Outgoing::AwaitAck(_)) => in_use(),
             Event::Incoming(Packet::PubAck(it)) => self.acknowledged(it.pkid, Phase::Acknowledgement),
+            Event::Incoming(Packet::PubRec(it)) => self.received(it.pkid),
             Event::Incoming(Packet::PubComp(it)) => self.acknowledged(it.pkid, Phase::Completion),
             Event::Incoming(Packet::SubAck(it)) => {
                 let accepted = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
@@ -84,30 +108,40 @@ impl InFlight {
         }
     }
 
-    /// Takes the order of a message that rumqttc has just written as `packet_id`. May wait for
-    /// [`super::Session::publish`] to get from one line to the next.
-    fn published(&mut self, packet_id: u16, live: bool) -> Meaning {
-        let Ok(Order::Publish(token, qos)) = self.orders.recv() else {
+    /// Notes what rumqttc has just written as `packet_id`: a message of an earlier connection, or that of
+    /// the next order.
+    fn published(&mut self, packet_id: u16, sure: bool) -> Meaning {
+        if let Some(Sent { due: due @ true, .. }) = self.unacknowledged.get_mut(&packet_id) {
+            *due = false;
+            return Meaning::Nothing;
+        }
+        let Some((token, qos)) = self.orders.take_message() else {
             return Meaning::End(LinkError::Protocol("a packet was sent that nobody ordered".to_owned()));
         };
+        let place = self.steps;
+        self.steps += 1;
         let phase = match qos {
-            Qos::AtMostOnce if live => return Meaning::Written(token),
+            Qos::AtMostOnce if sure => return Meaning::Written(token),
             Qos::AtMostOnce => return Meaning::Nothing,
             Qos::AtLeastOnce => Phase::Acknowledgement,
             Qos::ExactlyOnce => Phase::Receipt,
         };
         match self.unacknowledged.entry(packet_id) {
             Entry::Vacant(entry) => {
-                entry.insert((token, phase));
+                entry.insert(Sent { token, phase, place, due: false });
                 Meaning::Nothing
             }
             Entry::Occupied(_) => in_use(),
         }
     }
 
-    fn released(&mut self, packet_id: u16) -> Meaning {
-        if let Some((_, phase @ Phase::Receipt)) = self.unacknowledged.get_mut(&packet_id) {
-            *phase = Phase::Completion;
+    /// The broker has a message of QoS 2. From here on it is PUBREL that is sent again, whether or not
+    /// rumqttc, which would have us send the message first, takes PUBREC for an error.
+    fn received(&mut self, packet_id: u16) -> Meaning {
+        let place = self.steps;
+        if let Some(it @ Sent { phase: Phase::Receipt, .. }) = self.unacknowledged.get_mut(&packet_id) {
+            *it = Sent { phase: Phase::Completion, place, due: false, ..*it };
+            self.steps += 1;
         }
         Meaning::Nothing
     }
@@ -116,15 +150,18 @@ impl InFlight {
     /// before it checks them, repeated and invented ones too.
     fn acknowledged(&mut self, packet_id: u16, phase: Phase) -> Meaning {
         match self.unacknowledged.entry(packet_id) {
-            Entry::Occupied(entry) if entry.get().1 == phase => Meaning::Acknowledged(entry.remove().0),
+            Entry::Occupied(entry) if entry.get().phase == phase => {
+                self.steps += 1;
+                Meaning::Acknowledged(entry.remove().token)
+            }
             _ => Meaning::Nothing,
         }
     }
 
     /// Why the packet that ends a connection was written. Without an order it was the link's own, to stop.
     fn reason(&self) -> LinkError {
-        match self.orders.try_recv() {
-            Ok(Order::End(End::Abandon)) => LinkError::Unacknowledged,
+        match self.orders.take_end() {
+            Some(End::Abandon) => LinkError::Unacknowledged,
             _ => LinkError::Disconnected,
         }
     }
@@ -136,18 +173,18 @@ fn in_use() -> Meaning {
 
 #[cfg(test)]
 mod tests {
-    use crossbeam_channel::bounded;
     use rumqttc::{PubAck, PubComp, PubRec};
 
     use super::*;
+    use crate::link::orders::Order;
 
     /// A table whose orders are messages with tokens 1, 2, … of these levels.
     fn in_flight(levels: &[Qos]) -> InFlight {
-        let (orders, taken) = bounded(levels.len());
+        let orders = Orders::new(levels.len() as u16);
         for (token, qos) in (1..).zip(levels) {
-            orders.send(Order::Publish(Token(token), *qos)).unwrap();
+            orders.place(Order::Publish(Token(token), *qos), || true).unwrap();
         }
-        InFlight::new(taken)
+        InFlight::new(orders, BTreeMap::new())
     }
 
     fn wrote(packet_id: u16) -> Event {
@@ -170,11 +207,11 @@ mod tests {
     }
 
     /// The tokens that `events` deliver, and whether they end the connection.
-    fn deliveries(levels: &[Qos], live: bool, events: impl IntoIterator<Item = Event>) -> (Vec<u64>, bool) {
+    fn deliveries(levels: &[Qos], sure: bool, events: impl IntoIterator<Item = Event>) -> (Vec<u64>, bool) {
         let mut in_flight = in_flight(levels);
         let (mut tokens, mut ended) = (Vec::new(), false);
         for event in events {
-            match in_flight.meaning(event, live) {
+            match in_flight.meaning(event, sure) {
                 Meaning::Acknowledged(token) | Meaning::Written(token) => tokens.push(token.0),
                 Meaning::End(_) => ended = true,
                 _ => {}
@@ -196,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_qos_2_is_delivered_by_pubcomp_after_pubrel_alone() {
+    fn a_message_of_qos_2_is_delivered_by_pubcomp_after_pubrec_alone() {
         let levels = [Qos::ExactlyOnce];
         assert_eq!(deliveries(&levels, true, [wrote(1), puback(1), pubcomp(1)]), (vec![], false));
         let [received, released] = pubrec(1);
@@ -212,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn qos_0_is_delivered_once_written_unless_the_connection_failed_meanwhile() {
+    fn qos_0_is_delivered_once_written_unless_it_goes_again() {
         let levels = [Qos::AtMostOnce, Qos::AtLeastOnce];
         let events = || [wrote(0), wrote(1), puback(1)];
         assert_eq!(deliveries(&levels, true, events()), (vec![1, 2], false));

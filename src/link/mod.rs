@@ -2,9 +2,13 @@
 //! native_tls.
 //!
 //! [`Link::start`] runs one thread. It tells what happens as [`LinkEvent`]s: `Up` brings a [`Session`] to
-//! publish with, `Down` takes it away; in between messages are `Delivered` and `Received`. What was handed
-//! to a session and not delivered when the link goes down is to be handed to the next one: nothing is kept
-//! here. So delivery is at least once at QoS 1 and at QoS 2 as well, as long as sessions are clean.
+//! publish with, `Down` takes it away; in between messages are `Delivered` and `Received`.
+//!
+//! What becomes of that which was handed to a session and is not delivered when the link goes down depends
+//! on `CLEAN_SESSION`. With clean sessions nothing is kept here: it is to be handed to the next session, and
+//! delivery is at least once, at QoS 2 as well. Otherwise the link keeps it, and finishes it where the broker
+//! has kept its side too: then delivery at QoS 2 is exactly once. A broker that has lost the session, or is
+//! another one than before, gets everything anew, as does the first one after the start of the program.
 
 mod attempt;
 mod cause;
@@ -12,7 +16,9 @@ mod connection;
 mod dialer;
 mod error;
 mod in_flight;
+mod kept;
 mod options;
+mod orders;
 mod passage;
 mod probe;
 mod retry;
@@ -25,6 +31,8 @@ mod tls;
 
 #[cfg(test)]
 mod chaos;
+#[cfg(test)]
+mod kept_tests;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
@@ -39,11 +47,12 @@ use crate::model::Incoming;
 use crate::model::Token;
 use crate::worker::Worker;
 
-pub use error::{LinkError, Refusal, TlsProblem};
+pub use error::{LinkError, Refusal};
 pub use options::Options;
 pub use probe::{Outcome, Step, probe};
 pub use session::{Full, Session};
 pub use site::Site;
+pub use tls::{TlsProblem, check_files};
 
 use dialer::Dialer;
 use passage::Current;
@@ -56,7 +65,8 @@ pub struct Link {
 }
 
 /// What happens on the link, in this order: `Up`, then any of the others, then `Down`; or `Down` alone for
-/// an attempt that failed.
+/// an attempt that failed. Where the broker keeps our session, `Delivered` and `Received` may come before
+/// `Up` and without it: what was unfinished at the last `Down` is finished first.
 #[derive(Debug)]
 pub enum LinkEvent {
     /// The broker has accepted us, our subscriptions are on their way, and messages may be published.
@@ -84,6 +94,10 @@ pub struct Down {
     /// Whether the broker has cut short three sessions in a row, or more: mostly another client uses our
     /// client identifier, and each evicts the other.
     pub takeover: bool,
+    /// Whether the link itself keeps what was handed over and is not delivered, for the broker may keep our
+    /// session. It must not be published again unless a later session is not [`Session::resumed`]. Always
+    /// false with clean sessions: all that is to be published again then.
+    pub kept: bool,
 }
 
 impl Link {

@@ -17,6 +17,7 @@ use crate::model::Qos;
 use crate::model::TopicFilter;
 
 use super::LinkError;
+use super::session::capacity;
 use super::site::Site;
 use super::tls;
 
@@ -113,7 +114,7 @@ impl Options {
         let mut mqtt = MqttOptions::new(self.client.id.clone(), target.host.clone(), target.port);
         mqtt.set_clean_session(true)
             .set_keep_alive(self.client.keep_alive.max(LEAST_KEEP_ALIVE))
-            .set_inflight(IN_FLIGHT)
+            .set_inflight(identifiers(self.client.max_in_flight))
             .set_max_packet_size(self.client.max_packet_bytes, MQTT_LARGEST);
         if let Some(Credentials { username, password }) = &self.credentials {
             // An empty password is left out of CONNECT altogether.
@@ -143,9 +144,12 @@ pub(super) fn level(qos: Qos) -> QoS {
     }
 }
 
-/// Packet identifiers that rumqttc uses, round and round. Must exceed the bridge's window by far: rumqttc
-/// 0.25.1 loses messages when it meets an identifier that is still in use.
-const IN_FLIGHT: u16 = 256;
+/// How many packet identifiers rumqttc uses, round and round, at 64 bytes each. Must exceed the bridge's
+/// window by far: rumqttc 0.25.1 loses messages when it meets an identifier that is still in use.
+pub(super) fn identifiers(max_in_flight: u16) -> u16 {
+    capacity(max_in_flight).saturating_mul(2)
+}
+
 /// rumqttc panics below this.
 const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Largest packet in MQTT, in bytes; what is sensible to publish is decided where messages are made.

@@ -1,18 +1,22 @@
 //! Between the bridge and one connection at a time: what happens on it is passed on until it ends.
 
-use std::time::Instant;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use rumqttc::Client;
 use rumqttc::Event;
 
+use crate::model::Qos;
 use crate::worker::Stop;
 
 use super::connection::Connection;
 use super::in_flight::{InFlight, Meaning};
-use super::options::Options;
+use super::kept::{Kept, Unfinished};
+use super::options::{Options, identifiers};
+use super::orders::{Order, Orders};
 use super::retry::Lifetime;
-use super::session::{NOTHING, Session};
+use super::session::{NOTHING, Session, capacity};
 use super::site::Site;
 use super::subscriptions::Subscriptions;
 use super::{LinkError, LinkEvent};
@@ -23,6 +27,11 @@ pub(super) struct Passage {
     stop: Stop,
     current: Current,
     subscriptions: Subscriptions,
+    /// `None` with clean sessions, of which nothing is kept.
+    kept: Option<Kept>,
+    max_in_flight: u16,
+    /// How long a broker may take from one step to the next in finishing what an earlier connection left.
+    patience: Duration,
 }
 
 /// Room for the requests of the connection there is, so that a thread that waits in it can be woken.
@@ -41,49 +50,112 @@ struct Progress {
 impl Passage {
     /// A passage for what `options` subscribe to, before the first connection.
     pub(super) fn new(options: &Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Passage {
-        Passage { subscriptions: Subscriptions::new(&options.subscriptions), events, stop, current }
+        let client = &options.client;
+        Passage {
+            subscriptions: Subscriptions::new(&options.subscriptions),
+            kept: (!client.clean_session).then(Kept::default),
+            max_in_flight: client.max_in_flight,
+            patience: 2 * client.connection_timeout,
+            events,
+            stop,
+            current,
+        }
     }
 
-    /// Subscribes, says that the link to the broker at `site` is up, and passes on what happens until the connection
-    /// ends. Returns why it ended, and what it was good for.
+    /// What is known of the session that the broker keeps; `None` with clean sessions.
+    pub(super) fn kept(&mut self) -> Option<&mut Kept> {
+        self.kept.as_mut()
+    }
+
+    /// Finishes what the connection before has left, subscribes, says that the link to the broker at `site` is up, and
+    /// passes on what happens until the connection ends. Returns why it ended, and what it was good for.
     pub(super) fn serve(&mut self, mut connection: Connection, site: Site) -> (LinkError, Lifetime) {
-        connection.subscribe(self.subscriptions.wanted());
-        let (session, orders) = Session::new(connection.client(), site);
+        let began = Instant::now();
         // Whoever stops us closes the stop first and looks here then; so one of us sees the other.
         self.current.set(connection.client());
-        let began = Instant::now();
-        let mut progress = Progress { in_flight: InFlight::new(orders), acknowledged: false };
-        let cause = if !self.stop.is_set() && self.tell(LinkEvent::Up(session)) {
-            self.until_end(&mut connection, &mut progress)
-        } else {
-            LinkError::Disconnected
-        };
+        let resumed = self.kept.as_mut().and_then(|it| it.resume(connection.session_present()));
+        let is_resumed = resumed.is_some();
+        let mut progress = self.take_up(&mut connection, resumed.unwrap_or_default());
+        let steps = progress.in_flight.steps();
+        let Err(cause) = self.live(&mut connection, &mut progress, site, is_resumed);
         self.current.clear();
-        self.subscriptions.connection_ended(&cause);
-        (cause, Lifetime { lasted: began.elapsed(), acknowledged: progress.acknowledged })
-    }
 
-    fn until_end(&mut self, connection: &mut Connection, progress: &mut Progress) -> LinkError {
-        let cause = loop {
-            match connection.next() {
-                Ok(event) => {
-                    if let Some(end) = self.pass_on(progress, event, true) {
-                        // After a DISCONNECT of ours nothing may be waited for: dropping is closing.
-                        return end;
-                    }
-                }
-                Err(cause) => break cause,
-            }
-        };
+        // From here on nothing is handed over, so what is left is complete.
+        progress.in_flight.orders.close();
+        connection.close();
         while let Some(event) = connection.left_over() {
-            self.pass_on(progress, event, false);
+            // At QoS 0 it may not have been written. With clean sessions the bridge sends it again then.
+            let _ = self.pass_on(&mut progress, event, self.kept.is_some());
         }
-        cause
+        self.subscriptions.connection_ended(&cause);
+        let Progress { in_flight, acknowledged } = progress;
+        if let Some(kept) = &mut self.kept {
+            let advanced = in_flight.steps() > steps;
+            let identifiers = identifiers(self.max_in_flight);
+            let unfinished = Unfinished::of(in_flight, connection.unfinished(), identifiers);
+            kept.ended(&cause, unfinished, advanced);
+        }
+        (cause, Lifetime { lasted: began.elapsed(), acknowledged })
     }
 
-    /// Tells the bridge what `event` means. Returns why the connection is to end, if it is.
-    fn pass_on(&mut self, progress: &mut Progress, event: Event, live: bool) -> Option<LinkError> {
-        let event = match progress.in_flight.meaning(event, live) {
+    /// Begins with what is `unfinished`.
+    fn take_up(&self, connection: &mut Connection, unfinished: Unfinished) -> Progress {
+        let orders = Orders::new(capacity(self.max_in_flight));
+        for token in unfinished.at_most_once {
+            // There is room: they have come from such a one.
+            let _ = orders.place(Order::Publish(token, Qos::AtMostOnce), || true);
+        }
+        connection.write_first(unfinished.requests);
+        Progress { in_flight: InFlight::new(orders, unfinished.unacknowledged), acknowledged: false }
+    }
+
+    /// One connection, until it ends.
+    fn live(
+        &mut self,
+        connection: &mut Connection,
+        progress: &mut Progress,
+        site: Site,
+        resumed: bool,
+    ) -> Result<Infallible, LinkError> {
+        if self.stop.is_set() {
+            return Err(LinkError::Disconnected);
+        }
+        self.finish(connection, progress)?;
+        self.kept.iter_mut().for_each(Kept::up);
+        connection.subscribe(self.subscriptions.wanted());
+        let session = Session::new(connection.client(), site, progress.in_flight.orders.clone(), resumed);
+        if !self.tell(LinkEvent::Up(session)) {
+            return Err(LinkError::Disconnected);
+        }
+        loop {
+            let event = connection.next()?;
+            self.pass_on(progress, event, true)?;
+        }
+    }
+
+    /// Waits until what an earlier connection has left is delivered. Nothing else is written meanwhile, for
+    /// rumqttc does not know which packet identifiers are in use.
+    fn finish(&mut self, connection: &mut Connection, progress: &mut Progress) -> Result<(), LinkError> {
+        let mut steps = progress.in_flight.steps();
+        let mut deadline = Instant::now() + self.patience;
+        while !progress.in_flight.is_empty() {
+            let event = connection.next_until(deadline).ok_or(LinkError::Unacknowledged)??;
+            self.pass_on(progress, event, true)?;
+            if progress.in_flight.steps() > steps {
+                steps = progress.in_flight.steps();
+                deadline = Instant::now() + self.patience;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the bridge what `event` means, `sure` as in [`InFlight::meaning`].
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`], why the connection is to end.
+    fn pass_on(&mut self, progress: &mut Progress, event: Event, sure: bool) -> Result<(), LinkError> {
+        let event = match progress.in_flight.meaning(event, sure) {
             Meaning::Acknowledged(token) => {
                 progress.acknowledged = true;
                 LinkEvent::Delivered(token)
@@ -92,12 +164,12 @@ impl Passage {
             Meaning::Received(message) => LinkEvent::Received(message),
             Meaning::Subscribed(accepted) => {
                 self.subscriptions.answered(&accepted);
-                return None;
+                return Ok(());
             }
-            Meaning::Nothing => return None,
-            Meaning::End(cause) => return Some(cause),
+            Meaning::Nothing => return Ok(()),
+            Meaning::End(cause) => return Err(cause),
         };
-        if self.tell(event) { None } else { Some(LinkError::Disconnected) }
+        if self.tell(event) { Ok(()) } else { Err(LinkError::Disconnected) }
     }
 
     /// Waits until the bridge has room for `event`. False when nobody takes it any more, or when we are to

@@ -32,6 +32,8 @@ pub(super) fn client() -> Client {
         reconnect_delay_max: Duration::from_secs(300),
         connection_timeout: Duration::from_secs(20),
         max_packet_bytes: 1024 * 1024,
+        max_in_flight: 100,
+        clean_session: true,
     }
 }
 
@@ -83,6 +85,16 @@ pub(super) fn puback(packet_id: u8) -> [u8; 4] {
     [0x40, 2, 0, packet_id]
 }
 
+/// Waits until `condition` holds.
+#[track_caller]
+pub(super) fn wait_until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not come true within {LIMIT:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Peer {
     pub(super) fn new() -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -127,6 +139,27 @@ impl Peer {
         wire.send(&CONNACK);
         wire
     }
+
+    /// The next connection, which wants to go on with its session, and whether that is `present`.
+    #[track_caller]
+    pub(super) fn resume(&self, present: bool) -> Wire {
+        let mut wire = self.accept();
+        let (first, body) = wire.packet();
+        assert_eq!((first, body[7] & CLEAN), (0x10, 0), "not as a clean session");
+        wire.send(&[0x20, 2, u8::from(present), 0]);
+        wire
+    }
+
+    /// The next connection, which wants nothing but to have its session wiped.
+    #[track_caller]
+    pub(super) fn wipe(&self) {
+        let mut wire = self.accept();
+        let (first, body) = wire.packet();
+        assert_eq!((first, body[7]), (0x10, CLEAN), "a clean session, without a will");
+        wire.send(&CONNACK);
+        assert_eq!(wire.next(), Some((0xe0, vec![])));
+        assert_eq!(wire.next(), None);
+    }
 }
 
 impl Wire {
@@ -168,5 +201,7 @@ impl Wire {
 }
 
 pub(super) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+/// Among the flags of CONNECT.
+pub(super) const CLEAN: u8 = 2;
 /// No test waits longer for anything.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);

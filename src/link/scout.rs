@@ -16,7 +16,6 @@ use super::attempt::attempt;
 use super::connection::Connection;
 use super::options::Options;
 use super::passage::Current;
-use super::probe::say_goodbye;
 use super::{LinkError, LinkEvent};
 
 /// A thread that lives only while there is something to do at other brokers than the connected one. It logs in there,
@@ -162,7 +161,7 @@ impl Walk {
             Errand::Farewell(rank) => self.say_offline(&mut connection).map(|()| Report::Told(rank)),
         };
         if let Ok(report) = done {
-            say_goodbye(&mut connection);
+            connection.say_goodbye();
             let _ = self.reports.try_send(report);
             match report {
                 Report::Back(_) => self.current.leave(),

@@ -4,14 +4,13 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use rumqttc::Client;
 
 use crate::model::Message;
-use crate::model::Qos;
 use crate::model::Token;
 
 use super::options::level;
+use super::orders::{End, Order, Orders};
 use super::site::Site;
 
 /// One connection that is up: subscribed, and open for messages until [`super::LinkEvent::Down`].
@@ -19,7 +18,8 @@ use super::site::Site;
 pub struct Session {
     client: Client,
     site: Site,
-    orders: Sender<Order>,
+    orders: Orders,
+    resumed: bool,
     ended: Cell<bool>,
 }
 
@@ -27,31 +27,11 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Full;
 
-/// What was handed to rumqttc's request channel and comes out of it in the same order.
-/// The message itself went that way; this is what we want to remember of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Order {
-    /// A message.
-    Publish(Token, Qos),
-    /// The packet that ends the connection, and why.
-    End(End),
-}
-
-/// Why the bridge ends a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum End {
-    /// It has no more to say.
-    Disconnect,
-    /// The broker acknowledges nothing.
-    Abandon,
-}
-
 impl Session {
-    /// A session with the broker at `site` that publishes through `client`, whose channel must hold [`REQUESTS`], and the other end
-    /// of its orders.
-    pub(super) fn new(client: Client, site: Site) -> (Session, Receiver<Order>) {
-        let (orders, taken) = bounded(CAPACITY + 1);
-        (Session { client, site, orders, ended: Cell::new(false) }, taken)
+    /// A session with the broker at `site` that publishes through `client`, whose channel must hold [`requests`],
+    /// and notes it in `orders`.
+    pub(super) fn new(client: Client, site: Site, orders: Orders, resumed: bool) -> Session {
+        Session { client, site, orders, resumed, ended: Cell::new(false) }
     }
 
     /// Which broker it is with.
@@ -59,25 +39,31 @@ impl Session {
         &self.site
     }
 
+    /// Whether the broker has kept our session, so that all that was in flight when the link went down is
+    /// delivered by now. Where not, it is to be published again. Always false with clean sessions.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
     /// Hands `message` over; [`super::LinkEvent::Delivered`] with `token` says when it has arrived. What is
-    /// not delivered when the link goes down must be published again in the next session. Never blocks.
+    /// not delivered when the link goes down is to be published again in the next session, unless the link
+    /// itself keeps it ([`super::Down::kept`]). Never blocks.
     ///
     /// The caller keeps a window: of messages at QoS 1 and 2, the newest handed over and the oldest not yet
-    /// delivered may be at most 100 apart *in the order in which they were handed over*. A packet
-    /// identifier that comes round while it is in use ends the connection.
+    /// delivered may be at most `max_in_flight` + 10 apart *in the order in which they were handed over*. A
+    /// packet identifier that comes round while it is in use ends the connection.
     ///
     /// # Errors
     ///
     /// [`Full`], when the link is behind or the session is at its end.
     pub fn publish(&mut self, token: Token, message: &Message) -> Result<(), Full> {
-        if self.ended.get() || self.orders.len() >= CAPACITY {
+        if self.ended.get() {
             return Err(Full);
         }
-        // First the message, then the order: a refused message must leave no order behind. The link
-        // thread, which may see the message first, waits for the order between these two lines.
-        let (topic, payload) = (message.topic.as_str(), &*message.payload);
-        self.client.try_publish(topic, level(message.qos), message.retain, payload).map_err(|_| Full)?;
-        self.orders.try_send(Order::Publish(token, message.qos)).map_err(|_| Full)
+        let (topic, qos, payload) = (message.topic.as_str(), message.qos, &*message.payload);
+        self.orders.place(Order::Publish(token, qos), || {
+            self.client.try_publish(topic, level(qos), message.retain, payload).is_ok()
+        })
     }
 
     /// Ends the connection in good order, after everything handed over before: DISCONNECT, then
@@ -97,14 +83,12 @@ impl Session {
         if self.ended.replace(true) {
             return;
         }
-        // Both have room kept for this. Where they are gone, so is the connection. The order comes first,
-        // so that the link thread finds it when it sees the packet.
-        let _ = self.orders.try_send(Order::End(end));
-        let _ = match end {
-            End::Disconnect => self.client.try_disconnect(),
+        // There is room kept for this. Where it fails, the connection is gone.
+        let _ = self.orders.place(Order::End(end), || match end {
+            End::Disconnect => self.client.try_disconnect().is_ok(),
             // It wakes the link thread and means nothing to the broker.
-            End::Abandon => self.client.try_unsubscribe(NOTHING),
-        };
+            End::Abandon => self.client.try_unsubscribe(NOTHING).is_ok(),
+        });
     }
 }
 
@@ -116,7 +100,8 @@ impl Drop for Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("waiting", &self.orders.len()).finish_non_exhaustive()
+        let mut it = f.debug_struct("Session");
+        it.field("resumed", &self.resumed).field("waiting", &self.orders.len()).finish_non_exhaustive()
     }
 }
 
@@ -128,10 +113,20 @@ impl fmt::Display for Full {
 
 impl Error for Full {}
 
-/// A filter that nobody has subscribed to.
-pub(super) const NOTHING: &str = "luigi-mqtt/nothing";
-/// Messages handed over and not yet on their way. Above the bridge's window, so that it never fills.
-const CAPACITY: usize = 128;
+/// How many messages may be handed over and not yet on their way, where `max_in_flight` may be
+/// unacknowledged. Above the bridge's window, so that it never fills.
+pub(super) fn capacity(max_in_flight: u16) -> u16 {
+    max_in_flight.saturating_add(SPARE)
+}
+
 /// Capacity of rumqttc's request channel: the messages, our SUBSCRIBE, and the end's packet each from
 /// the session and from the link. A message leaves it before its order is taken, so it never fills.
-pub(super) const REQUESTS: usize = CAPACITY + 3;
+pub(super) fn requests(max_in_flight: u16) -> usize {
+    usize::from(capacity(max_in_flight)) + 3
+}
+
+/// A filter that nobody has subscribed to.
+pub(super) const NOTHING: &str = "luigi-mqtt/nothing";
+/// Messages beyond those that are configured: the bridge's window has 10 for the last words, and QoS 0 is
+/// in nobody's way.
+const SPARE: u16 = 28;

@@ -15,15 +15,15 @@ use super::peer::{LIMIT, Peer, Wire, message, options, puback, publish};
 use super::{Down, Full, Link, LinkEvent, Options, Session};
 
 /// A link and what it tells.
-struct Uplink {
-    _link: Link,
-    events: Receiver<LinkEvent>,
+pub(super) struct Uplink {
+    pub(super) link: Link,
+    pub(super) events: Receiver<LinkEvent>,
 }
 
 impl Uplink {
-    fn start(options: Options) -> Uplink {
+    pub(super) fn start(options: Options) -> Uplink {
         let (sender, events) = bounded(64);
-        Uplink { _link: Link::start(options, sender).unwrap(), events }
+        Uplink { link: Link::start(options, sender).unwrap(), events }
     }
 
     /// A link to `peer`, and both ends of its first session.
@@ -34,12 +34,12 @@ impl Uplink {
         (uplink, session, wire)
     }
 
-    fn next(&self) -> LinkEvent {
+    pub(super) fn next(&self) -> LinkEvent {
         self.events.recv_timeout(LIMIT).expect("an event")
     }
 
     #[track_caller]
-    fn session(&self) -> Session {
+    pub(super) fn session(&self) -> Session {
         match self.next() {
             LinkEvent::Up(session) => session,
             other => panic!("expected up, found {other:?}"),
@@ -47,7 +47,7 @@ impl Uplink {
     }
 
     #[track_caller]
-    fn down(&self) -> Down {
+    pub(super) fn down(&self) -> Down {
         match self.next() {
             LinkEvent::Down(down) => down,
             other => panic!("expected down, found {other:?}"),
@@ -55,7 +55,7 @@ impl Uplink {
     }
 
     /// The tokens delivered until the link went down, and why it did.
-    fn delivered_until_down(&self) -> (Vec<u64>, Down) {
+    pub(super) fn delivered_until_down(&self) -> (Vec<u64>, Down) {
         let mut tokens = Vec::new();
         loop {
             match self.next() {
@@ -67,7 +67,7 @@ impl Uplink {
     }
 }
 
-fn send(session: &mut Session, token: u64, qos: Qos) {
+pub(super) fn send(session: &mut Session, token: u64, qos: Qos) {
     session.publish(Token(token), &message("luigi/test/a", &token.to_string(), qos)).unwrap();
 }
 
@@ -315,9 +315,10 @@ fn sessions_cut_short_three_times_in_a_row_are_a_takeover() {
     let uplink = Uplink::start(options(peer.port()));
     for expected in [false, false, true, true] {
         drop(peer.log_in());
-        let _session = uplink.session();
+        let session = uplink.session();
         let down = uplink.down();
         assert_eq!((down.cause.kind(), down.takeover), ("closed by broker", expected));
+        assert!(!down.kept && !session.resumed(), "nothing is kept of clean sessions");
     }
 }
 

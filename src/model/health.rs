@@ -3,22 +3,33 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use super::Figures;
+
 /// What the bridge has done so far. Written by the bridge alone, read by whoever likes; each figure is
 /// right by itself, two read one after the other may be an event apart. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Figures>);
+pub struct Health(Arc<Cells>);
 
 #[derive(Debug, Default)]
-struct Figures {
+struct Cells {
+    accepted: AtomicU64,
     delivered: AtomicU64,
     waiting: AtomicU64,
     replaced: AtomicU64,
     dropped: AtomicU64,
+    expired: AtomicU64,
+    refused: AtomicU64,
     connections: AtomicU64,
     link_up: AtomicBool,
+    degraded: AtomicBool,
 }
 
 impl Health {
+    /// Messages taken on since the start, those included that an earlier process left on the card.
+    pub fn accepted(&self) -> u64 {
+        self.0.accepted.load(Relaxed)
+    }
+
     /// Messages that the broker has acknowledged (QoS 0: that were written) since the start.
     pub fn delivered(&self) -> u64 {
         self.0.delivered.load(Relaxed)
@@ -34,9 +45,15 @@ impl Health {
         self.0.replaced.load(Relaxed)
     }
 
-    /// Readings that were given up, for want of room or of sense, since the start.
+    /// Messages and readings that were given up since the start, for want of room or of sense, or since the card
+    /// lost them.
     pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Relaxed)
+        self.0.dropped.load(Relaxed) + self.0.refused.load(Relaxed)
+    }
+
+    /// Messages whose time was over before they could be sent, since the start.
+    pub fn expired(&self) -> u64 {
+        self.0.expired.load(Relaxed)
     }
 
     /// How often the connection came back after the first, since the start.
@@ -49,24 +66,30 @@ impl Health {
         self.0.link_up.load(Relaxed)
     }
 
-    /// Counts one message as delivered.
-    pub fn add_delivered(&self) {
-        self.0.delivered.fetch_add(1, Relaxed);
+    /// Whether messages that should be on the card are only in memory, since the card did not take the last of them:
+    /// it is full, read-only or gone.
+    pub fn spool_degraded(&self) -> bool {
+        self.0.degraded.load(Relaxed)
     }
 
-    /// Counts one message as replaced.
-    pub fn add_replaced(&self) {
-        self.0.replaced.fetch_add(1, Relaxed);
+    /// States what became of all messages, and how many of them wait to be handed to a connection.
+    pub fn set_messages(&self, total: &Figures, waiting: u64) {
+        self.0.accepted.store(total.accepted, Relaxed);
+        self.0.delivered.store(total.delivered, Relaxed);
+        self.0.replaced.store(total.replaced, Relaxed);
+        self.0.dropped.store(total.dropped, Relaxed);
+        self.0.expired.store(total.expired, Relaxed);
+        self.0.waiting.store(waiting, Relaxed);
     }
 
-    /// Counts `count` readings as dropped.
-    pub fn add_dropped(&self, count: u64) {
-        self.0.dropped.fetch_add(count, Relaxed);
+    /// Counts `count` readings that never became messages as dropped.
+    pub fn add_refused(&self, count: u64) {
+        self.0.refused.fetch_add(count, Relaxed);
     }
 
-    /// States how many messages wait.
-    pub fn set_waiting(&self, count: u64) {
-        self.0.waiting.store(count, Relaxed);
+    /// States whether the card takes what it is given.
+    pub fn set_spool_degraded(&self, degraded: bool) {
+        self.0.degraded.store(degraded, Relaxed);
     }
 
     /// States that the connection came up (counted) or went down.

@@ -1,6 +1,7 @@
 //! Plain values that everyone shares: no input or output, no threads, no wire formats.
 
 mod chain;
+mod delivery;
 mod health;
 mod id;
 mod message;
@@ -10,6 +11,7 @@ mod suggestion;
 mod topic;
 
 pub use chain::Chain;
+pub use delivery::{Delivery, Figures, Report, SpoolMode};
 pub use health::Health;
 pub use id::{IdError, ObjectId};
 pub use message::{Incoming, Message, Qos, Token};

@@ -1,6 +1,6 @@
 //! A value worth telling.
 
-use super::ObjectId;
+use super::{Delivery, ObjectId, Qos};
 
 /// A new value of an entity, in that entity's unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +9,10 @@ pub struct Reading {
     pub entity: ObjectId,
     /// The value.
     pub value: Value,
+    /// Which of its values are to be delivered after an outage; `None` as the entity has it.
+    pub delivery: Option<Delivery>,
+    /// How surely; `None` as the entity has it.
+    pub qos: Option<Qos>,
 }
 
 /// What an entity's state can be.
@@ -25,9 +29,9 @@ pub enum Value {
 }
 
 impl Reading {
-    /// The reading `value` of `entity`.
+    /// The reading `value` of `entity`, to be delivered as all of that entity's.
     pub fn new(entity: ObjectId, value: Value) -> Reading {
-        Reading { entity, value }
+        Reading { entity, value, delivery: None, qos: None }
     }
 }
 

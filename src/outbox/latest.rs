@@ -22,14 +22,16 @@ pub(super) struct Waiting {
     pub(super) message: Message,
     /// When it is no longer worth sending.
     pub(super) expires: Option<Instant>,
+    /// When it was accepted.
+    pub(super) accepted: Instant,
 }
 
 impl Latest {
-    /// Adds `message` last, or in the place of an older one of its topic. Returns whether it replaced one.
-    pub(super) fn put(&mut self, message: Message, expires: Option<Instant>) -> bool {
+    /// Adds `waiting` last, or in the place of an older one of its topic. Returns whether it replaced one.
+    pub(super) fn put(&mut self, waiting: Waiting) -> bool {
         let behind = self.by_place.last_key_value().map_or(0, |(place, _)| place + 1);
-        let place = *self.places.entry(message.topic.clone()).or_insert(behind);
-        self.by_place.insert(place, Waiting { message, expires }).is_some()
+        let place = *self.places.entry(waiting.message.topic.clone()).or_insert(behind);
+        self.by_place.insert(place, waiting).is_some()
     }
 
     /// Adds `waiting` first, unless a newer message of its topic waits. Returns whether it was added.
@@ -43,22 +45,21 @@ impl Latest {
         true
     }
 
-    /// Takes the first message that is still worth sending at `now`; those before it that are not, go.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Waiting> {
-        loop {
-            let (_, waiting) = self.by_place.pop_first()?;
-            self.places.remove(&waiting.message.topic);
-            if waiting.expires.is_none_or(|expires| now < expires) {
-                return Some(waiting);
-            }
-        }
+    /// Takes the first message.
+    pub(super) fn pop(&mut self) -> Option<Waiting> {
+        let (_, waiting) = self.by_place.pop_first()?;
+        self.places.remove(&waiting.message.topic);
+        Some(waiting)
     }
 
-    /// Forgets the message of `topic`.
-    pub(super) fn remove(&mut self, topic: &Topic) {
-        if let Some(place) = self.places.remove(topic) {
-            self.by_place.remove(&place);
-        }
+    /// Forgets the message of `topic`. Returns whether there was one.
+    pub(super) fn remove(&mut self, topic: &Topic) -> bool {
+        self.places.remove(topic).and_then(|place| self.by_place.remove(&place)).is_some()
+    }
+
+    /// The messages, first to go first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.by_place.values()
     }
 
     /// How many messages wait.

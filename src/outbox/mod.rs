@@ -4,26 +4,45 @@
 //! connection is disposable, this is not: what a lost connection had in flight goes back to waiting.
 
 mod latest;
+mod queue;
+pub mod spool;
+mod suspect;
+mod tally;
 mod window;
 
 use std::time::{Duration, Instant};
 
-use latest::Latest;
-use window::Window;
+use crossbeam_channel::Sender;
 
+use latest::{Latest, Waiting};
+use queue::Queue;
+pub use queue::{Situation, SpoolNews, SpoolOrder};
+use spool::SpoolEvent;
+use suspect::Suspect;
+use tally::{Fate, Tallies};
+use window::{Parcel, Window};
+
+use crate::model::Figures;
 use crate::model::Message;
+use crate::model::SpoolMode;
 use crate::model::Token;
 use crate::model::Topic;
 
-/// Messages that wait and messages in flight, in memory, at most one waiting per topic and [`Lane`].
-#[derive(Debug, Default)]
+/// Messages that wait and messages in flight: the newest of each topic in two [`Lane`]s, and those of which every one
+/// counts in a queue, most of which is on the card when it is long.
+///
+/// Messages of one topic are sent in the order in which they were accepted, whichever way they wait.
+#[derive(Debug)]
 pub struct Outbox {
     announcements: Latest,
     states: Latest,
+    queue: Queue,
     window: Window,
+    tallies: Tallies,
+    suspect: Suspect,
 }
 
-/// Which of the two rows of waiting messages a message stands in.
+/// Which of the two rows of waiting messages a message stands in, of which only the newest on each topic counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lane {
     /// Discovery and availability: go first.
@@ -33,20 +52,74 @@ pub enum Lane {
 }
 
 impl Outbox {
-    /// Accepts `message`, to be given up unsent at `expires`. Returns whether it replaced an older one
-    /// on the same topic, which then is never sent.
-    pub fn put(&mut self, lane: Lane, message: Message, expires: Option<Instant>) -> bool {
-        self.lane(lane).put(message, expires)
+    /// An empty outbox that has `window` messages in flight at most (and ten announcements more), and keeps what
+    /// waits in the queue as `mode` says, within `max_bytes`.
+    pub fn new(window: u16, mode: SpoolMode, max_bytes: u64) -> Outbox {
+        Outbox {
+            announcements: Latest::default(),
+            states: Latest::default(),
+            queue: Queue::new(mode, max_bytes),
+            window: Window::new(window),
+            tallies: Tallies::default(),
+            suspect: Suspect::default(),
+        }
     }
 
-    /// Forgets what is to be sent on `topic`: a message that waits is not sent, one in flight is not sent again.
+    /// Accepts `message` at `now`, to be given up unsent at `expires`. It replaces an older one in the same lane on
+    /// the same topic, which then is never sent. Where the queue has messages on that topic, it goes behind them.
+    pub fn put(&mut self, lane: Lane, message: Message, expires: Option<Instant>, now: Instant) {
+        if lane == Lane::State && self.tallies.is_queued(&message.topic) {
+            return self.append(message, now, None);
+        }
+        let topic = message.topic.clone();
+        self.tallies.accept(&topic, false);
+        let condemned = self.suspect.is_condemned(&message);
+        if condemned {
+            return self.tallies.end(&topic, false, Fate::Dropped, 1);
+        }
+        if self.lane(lane).put(Waiting { message, expires, accepted: now }) {
+            self.tallies.end(&topic, false, Fate::Replaced, 1);
+        }
+    }
+
+    /// Says the state in `message` again, as [`Outbox::put`], unless the queue is going to say a newer one.
+    pub fn repeat(&mut self, message: Message, expires: Option<Instant>, now: Instant) {
+        if !self.tallies.is_queued(&message.topic) {
+            self.put(Lane::State, message, expires, now);
+        }
+    }
+
+    /// Accepts `message` at `now`, to be delivered behind all others that were appended before. `stored` hears once
+    /// it is on the card, as far as the mode has it there before it is delivered; otherwise at once.
+    pub fn append(&mut self, message: Message, now: Instant, stored: Option<Sender<()>>) {
+        // What waits on the topic as a mere state is older, and this is the newest now.
+        if self.states.remove(&message.topic) {
+            self.tallies.end(&message.topic, false, Fate::Replaced, 1);
+        }
+        self.tallies.accept(&message.topic, true);
+        self.queue.push(message, now, stored);
+        for topic in self.queue.make_room() {
+            self.tallies.end(&topic, true, Fate::Dropped, 1);
+        }
+    }
+
+    /// Whether there is room for more messages to [`append`](Outbox::append) without giving up others.
+    pub fn has_room(&self) -> bool {
+        self.queue.has_room()
+    }
+
+    /// Forgets what is to be sent in `lane` on `topic`: a message that waits is not sent, one in flight is not sent
+    /// again. What is in the queue stays.
     pub fn withdraw(&mut self, lane: Lane, topic: &Topic) {
-        self.lane(lane).remove(topic);
+        if self.lane(lane).remove(topic) {
+            self.tallies.end(topic, false, Fate::Replaced, 1);
+        }
         self.window.disown(lane, topic);
     }
 
     /// Offers one waiting message after the other to `publish` until it refuses one, the window is full or
-    /// nothing may go: announcements first, states only with `states_open`. Each then is in flight under its token.
+    /// nothing may go: announcements first, the others only with `states_open`, the queue last. Each then is in
+    /// flight under its token.
     pub fn send(
         &mut self,
         now: Instant,
@@ -55,42 +128,88 @@ impl Outbox {
     ) {
         let lanes = if states_open { &[Lane::Announcement, Lane::State][..] } else { &[Lane::Announcement] };
         for &lane in lanes {
-            while self.window.has_room(lane) {
-                let Some(waiting) = self.lane(lane).pop(now) else { break };
-                if publish(self.window.next(), &waiting.message) {
-                    self.window.push(lane, waiting, now);
+            while self.window.has_room(lane == Lane::Announcement) {
+                let Some(waiting) = self.lane(lane).pop() else { break };
+                if waiting.expires.is_some_and(|expires| expires <= now) {
+                    self.tallies.end(&waiting.message.topic, false, Fate::Expired, 1);
+                } else if publish(self.window.next(), &waiting.message) {
+                    self.window.push(Parcel::Latest(lane, waiting), now);
                 } else {
                     self.lane(lane).put_back(waiting);
                     return;
                 }
             }
         }
-    }
-
-    /// The broker has acknowledged the message sent as `token`: lets go of it. Returns false where no such
-    /// message is in flight.
-    pub fn acknowledge(&mut self, token: Token) -> bool {
-        self.window.remove(token)
-    }
-
-    /// The connection is gone: what was in flight waits again, ahead of the rest, but for what a newer
-    /// message has replaced meanwhile. Returns how many were replaced.
-    pub fn rewind(&mut self) -> usize {
-        let mut replaced = 0;
-        for (lane, waiting) in self.window.drain_newest_first() {
-            replaced += usize::from(!self.lane(lane).put_back(waiting));
+        while states_open && self.window.has_room(false) {
+            let Some(message) = self.queue.next() else { return };
+            if !publish(self.window.next(), message) {
+                return;
+            }
+            let place = self.queue.give();
+            self.window.push(Parcel::Queued(place), now);
         }
-        replaced
+    }
+
+    /// The broker has acknowledged the message sent as `token`: lets go of it. Without effect where no such
+    /// message is in flight.
+    pub fn acknowledge(&mut self, token: Token) {
+        let (topic, queued) = match self.window.remove(token) {
+            Some(Parcel::Latest(_, waiting)) => (Some(waiting.message.topic), false),
+            Some(Parcel::Queued(place)) => (self.queue.finish(place), true),
+            None => (None, false),
+        };
+        if let Some(topic) = &topic {
+            self.tallies.end(topic, queued, Fate::Delivered, 1);
+        }
+        self.suspect.acknowledged(topic.as_ref());
+    }
+
+    /// There is a new connection, on which nothing is in flight any more: what was waits again, ahead of the rest,
+    /// but for what a newer message has replaced meanwhile.
+    pub fn rewind(&mut self) {
+        for (parcel, again) in self.window.drain_newest_first() {
+            let Parcel::Latest(lane, waiting) = parcel else { continue };
+            let topic = waiting.message.topic.clone();
+            if !again || !self.lane(lane).put_back(waiting) {
+                self.tallies.end(&topic, false, Fate::Replaced, 1);
+            }
+        }
+        self.queue.rewind();
+    }
+
+    /// A connection begins.
+    pub fn connected(&mut self) {
+        self.suspect.connected();
+    }
+
+    /// The broker has closed the connection. Returns the message that it closes every connection at, once that is
+    /// certain; it is given up, that the others may go.
+    pub fn closed_by_broker(&mut self) -> Option<Message> {
+        let (token, parcel) = self.window.oldest()?;
+        let message = match parcel {
+            Parcel::Latest(_, waiting) => &waiting.message,
+            Parcel::Queued(place) => self.queue.at(*place)?,
+        };
+        if !self.suspect.closed(message) {
+            return None;
+        }
+        let message = message.clone();
+        let queued = match self.window.remove(token)? {
+            Parcel::Latest(..) => false,
+            Parcel::Queued(place) => self.queue.finish(place).is_some(),
+        };
+        self.tallies.end(&message.topic, queued, Fate::Dropped, 1);
+        Some(message)
     }
 
     /// How many messages wait to be handed to a connection.
-    pub fn waiting(&self) -> usize {
-        self.announcements.len() + self.states.len()
+    pub fn waiting(&self) -> u64 {
+        (self.announcements.len() + self.states.len()) as u64 + self.queue.waiting()
     }
 
     /// How many messages wait or are in flight.
-    pub fn len(&self) -> usize {
-        self.waiting() + self.window.len()
+    pub fn len(&self) -> u64 {
+        self.total(None).waiting
     }
 
     /// Whether everything was delivered.
@@ -100,12 +219,76 @@ impl Outbox {
 
     /// Whether every announcement was acknowledged.
     pub fn is_announced(&self) -> bool {
-        self.announcements.len() == 0 && !self.window.holds(Lane::Announcement)
+        self.announcements.len() == 0 && !self.window.holds_announcements()
     }
 
     /// When the oldest message in flight will have been unacknowledged for `limit`.
     pub fn overdue_at(&self, limit: Duration) -> Option<Instant> {
         self.window.oldest_since().map(|since| since + limit)
+    }
+
+    /// Has the messages on `topic` counted by themselves, from now on.
+    pub fn track(&mut self, topic: &Topic) {
+        self.tallies.track(topic);
+    }
+
+    /// Ends what [`Outbox::track`] began.
+    pub fn untrack(&mut self, topic: &Topic) {
+        self.tallies.untrack(topic);
+    }
+
+    /// What became of all messages; with `now`, also how long the oldest has waited then.
+    pub fn total(&self, now: Option<Instant>) -> Figures {
+        self.tallies.total(now.and_then(|now| self.oldest(now, |_| true)))
+    }
+
+    /// What became of the messages on `topic`, which must be [tracked](Outbox::track).
+    pub fn of(&self, topic: &Topic, now: Instant) -> Figures {
+        // The oldest in memory is older than those on the card alone, on whichever topics those are.
+        let oldest = self.oldest(now, |it| it == topic).or_else(|| self.oldest(now, |_| true));
+        self.tallies.of(topic, oldest)
+    }
+
+    /// How many of the messages that wait are on the card, and outlive the process.
+    pub fn on_card(&self) -> u64 {
+        self.queue.on_card()
+    }
+
+    /// What is to be asked of the spool at `now`; to be called until there is nothing, after each change.
+    pub fn order(&mut self, now: Instant, situation: Situation) -> Option<SpoolOrder> {
+        self.queue.order(now, situation)
+    }
+
+    /// What to ask of the spool first where an earlier process may have left messages there.
+    pub fn open_spool(&mut self) -> SpoolOrder {
+        self.queue.open()
+    }
+
+    /// When [`Outbox::order`] next has something to say by the passing of time alone.
+    pub fn order_due(&self, situation: Situation) -> Option<Instant> {
+        self.queue.due(situation)
+    }
+
+    /// Takes what the spool says. Returns what a person should know of it.
+    pub fn heard(&mut self, event: SpoolEvent, now: Instant) -> Option<SpoolNews> {
+        self.queue.heard(event, now, &mut self.tallies)
+    }
+
+    /// Whether an answer of the spool is awaited that matters to what outlives the process.
+    pub fn is_storing(&self) -> bool {
+        self.queue.is_storing()
+    }
+
+    /// Whether what should be on the card is only in memory, since the card did not take it.
+    pub fn is_degraded(&self) -> bool {
+        self.queue.is_degraded()
+    }
+
+    fn oldest(&self, now: Instant, wanted: impl Fn(&Topic) -> bool) -> Option<Duration> {
+        let latest = self.announcements.iter().chain(self.states.iter()).chain(self.window.latest());
+        let latest = latest.map(|it| (&it.message.topic, it.accepted));
+        let accepted = latest.chain(self.queue.accepted()).filter(|(topic, _)| wanted(topic)).map(|it| it.1);
+        accepted.min().map(|at| now.saturating_duration_since(at))
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Latest {
@@ -117,150 +300,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Qos;
-
-    fn message(topic: &str, payload: &str) -> Message {
-        Message::retained(Topic::new(topic).unwrap(), payload.as_bytes(), Qos::AtLeastOnce)
-    }
-
-    fn text(message: &Message) -> String {
-        format!("{}={}", message.topic, String::from_utf8_lossy(&message.payload))
-    }
-
-    /// Sends all that may go and returns it as `token topic=payload`.
-    fn sent(outbox: &mut Outbox, states_open: bool) -> Vec<String> {
-        let mut sent = Vec::new();
-        outbox.send(Instant::now(), states_open, |token, message| {
-            sent.push(format!("{} {}", token.0, text(message)));
-            true
-        });
-        sent
-    }
-
-    #[test]
-    fn announcements_go_before_states_and_states_wait_for_their_lane() {
-        let mut outbox = Outbox::default();
-        outbox.put(Lane::State, message("s", "1"), None);
-        outbox.put(Lane::Announcement, message("a", "x"), None);
-        assert_eq!(sent(&mut outbox, false), ["0 a=x"]);
-        assert!(!outbox.is_announced());
-        assert!(outbox.acknowledge(Token(0)));
-        assert!(outbox.is_announced());
-        assert_eq!(sent(&mut outbox, true), ["1 s=1"]);
-    }
-
-    #[test]
-    fn only_the_newest_of_a_topic_waits_and_keeps_its_place() {
-        let mut outbox = Outbox::default();
-        assert!(!outbox.put(Lane::State, message("a", "1"), None));
-        outbox.put(Lane::State, message("b", "1"), None);
-        assert!(outbox.put(Lane::State, message("a", "2"), None));
-        assert_eq!(sent(&mut outbox, true), ["0 a=2", "1 b=1"]);
-    }
-
-    #[test]
-    fn a_lost_connection_sends_the_unacknowledged_again_in_order_under_new_tokens() {
-        let mut outbox = Outbox::default();
-        for topic in ["a", "b", "c"] {
-            outbox.put(Lane::State, message(topic, "1"), None);
-        }
-        sent(&mut outbox, true);
-        outbox.acknowledge(Token(1));
-        outbox.put(Lane::State, message("d", "1"), None);
-        assert_eq!(outbox.rewind(), 0);
-        assert_eq!(outbox.len(), 3);
-        assert_eq!(sent(&mut outbox, true), ["3 a=1", "4 c=1", "5 d=1"]);
-    }
-
-    #[test]
-    fn what_was_in_flight_never_overtakes_a_newer_message_of_its_topic() {
-        let mut outbox = Outbox::default();
-        outbox.put(Lane::State, message("a", "old"), None);
-        sent(&mut outbox, true);
-        outbox.put(Lane::State, message("a", "new"), None);
-        assert_eq!(outbox.rewind(), 1);
-        assert_eq!(sent(&mut outbox, true), ["1 a=new"]);
-        assert!(
-            !outbox.acknowledge(Token(0)),
-            "an acknowledgement of the lost connection counts for nothing"
-        );
-    }
-
-    #[test]
-    fn two_messages_of_one_topic_in_flight_come_back_as_the_newer() {
-        let mut outbox = Outbox::default();
-        for payload in ["1", "2"] {
-            outbox.put(Lane::State, message("a", payload), None);
-            sent(&mut outbox, true);
-        }
-        assert_eq!(outbox.rewind(), 1);
-        assert_eq!(sent(&mut outbox, true), ["2 a=2"]);
-    }
-
-    #[test]
-    fn the_window_is_measured_from_the_oldest_unacknowledged() {
-        let mut outbox = Outbox::default();
-        for at in 0..=window::STATES_SIZE {
-            outbox.put(Lane::State, message(&format!("t{at}"), "1"), None);
-        }
-        assert_eq!(sent(&mut outbox, true).len() as u64, window::STATES_SIZE);
-        outbox.acknowledge(Token(1));
-        assert_eq!(sent(&mut outbox, true).len(), 0, "token 0 still holds the window");
-        outbox.acknowledge(Token(0));
-        assert_eq!(sent(&mut outbox, true).len(), 1);
-    }
-
-    #[test]
-    fn an_announcement_finds_room_however_many_states_are_unacknowledged() {
-        let mut outbox = Outbox::default();
-        for at in 0..=window::STATES_SIZE {
-            outbox.put(Lane::State, message(&format!("t{at}"), "1"), None);
-        }
-        sent(&mut outbox, true);
-        outbox.put(Lane::Announcement, message("availability", "offline"), None);
-        assert!(sent(&mut outbox, true)[0].ends_with(" availability=offline"));
-    }
-
-    #[test]
-    fn a_refused_message_stays_first() {
-        let mut outbox = Outbox::default();
-        outbox.put(Lane::State, message("a", "1"), None);
-        outbox.put(Lane::State, message("b", "1"), None);
-        outbox.send(Instant::now(), true, |_, _| false);
-        assert_eq!(sent(&mut outbox, true), ["0 a=1", "1 b=1"]);
-    }
-
-    #[test]
-    fn a_message_past_its_time_is_not_sent() {
-        let mut outbox = Outbox::default();
-        let now = Instant::now();
-        outbox.put(Lane::State, message("a", "1"), Some(now));
-        outbox.put(Lane::State, message("b", "1"), Some(now + Duration::from_secs(60)));
-        assert_eq!(sent(&mut outbox, true), ["0 b=1"]);
-    }
-
-    #[test]
-    fn a_message_withdrawn_in_flight_never_comes_back() {
-        let mut outbox = Outbox::default();
-        let state = message("a", "1");
-        outbox.put(Lane::State, state.clone(), None);
-        outbox.put(Lane::State, message("b", "1"), None);
-        sent(&mut outbox, true);
-        outbox.withdraw(Lane::State, &state.topic);
-        assert_eq!(outbox.len(), 2, "it is still to be acknowledged");
-        assert_eq!(outbox.rewind(), 0);
-        assert_eq!(sent(&mut outbox, true), ["2 b=1"]);
-    }
-
-    #[test]
-    fn a_withdrawn_message_is_not_sent() {
-        let mut outbox = Outbox::default();
-        let message = message("a", "1");
-        outbox.put(Lane::State, message.clone(), None);
-        outbox.withdraw(Lane::State, &message.topic);
-        assert!(outbox.is_empty());
-        assert_eq!(sent(&mut outbox, true), [""; 0]);
-    }
-}
+mod tests;

@@ -8,31 +8,44 @@ use super::latest::Waiting;
 use crate::model::Token;
 use crate::model::Topic;
 
-/// The messages in flight by token. Its size is a distance, not a count: the newest token is less than
-/// [`SIZE`] above the oldest unacknowledged one, so the connection never runs out of packet identifiers.
-#[derive(Debug, Default)]
+/// The messages in flight by token. Its size is a distance, not a count: the newest token is less than that above
+/// the oldest unacknowledged one, so the connection never runs out of packet identifiers.
+#[derive(Debug)]
 pub(super) struct Window {
-    // Invariant: every key is below `next`; `next - first key <= SIZE`.
+    // Invariant: every key is below `next`; `next - first key <= size + RESERVE`.
     in_flight: BTreeMap<Token, InFlight>,
     next: u64,
+    size: u64,
+    /// How many of them are announcements.
+    announcements: usize,
+}
+
+/// What is in flight.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// A message of a lane of which only the newest counts.
+    Latest(Lane, Waiting),
+    /// The message at this place of the queue.
+    Queued(u64),
 }
 
 #[derive(Debug)]
 struct InFlight {
-    lane: Lane,
-    waiting: Waiting,
+    parcel: Parcel,
     since: Instant,
     /// Whether it is to be forgotten when the connection ends, rather than sent again.
     disowned: bool,
 }
 
 impl Window {
-    /// Whether one more of `lane` may go.
-    pub(super) fn has_room(&self, lane: Lane) -> bool {
-        let size = match lane {
-            Lane::Announcement => SIZE,
-            Lane::State => STATES_SIZE,
-        };
+    /// A window of `size` messages, and [`RESERVE`] announcements more.
+    pub(super) fn new(size: u16) -> Window {
+        Window { in_flight: BTreeMap::new(), next: 0, size: u64::from(size.max(1)), announcements: 0 }
+    }
+
+    /// Whether one more may go, `announcement` or not.
+    pub(super) fn has_room(&self, announcement: bool) -> bool {
+        let size = if announcement { self.size + RESERVE } else { self.size };
         self.in_flight.first_key_value().is_none_or(|(oldest, _)| self.next - oldest.0 < size)
     }
 
@@ -41,28 +54,40 @@ impl Window {
         Token(self.next)
     }
 
-    /// `waiting` went out, as [`Window::next`] said, at `now`.
-    pub(super) fn push(&mut self, lane: Lane, waiting: Waiting, now: Instant) {
-        debug_assert!(self.has_room(lane));
-        self.in_flight.insert(Token(self.next), InFlight { lane, waiting, since: now, disowned: false });
+    /// `parcel` went out, as [`Window::next`] said, at `now`.
+    pub(super) fn push(&mut self, parcel: Parcel, now: Instant) {
+        self.announcements += usize::from(parcel.is_announcement());
+        self.in_flight.insert(Token(self.next), InFlight { parcel, since: now, disowned: false });
         self.next += 1;
     }
 
-    /// Lets go of the message sent as `token`. Returns whether there was one.
-    pub(super) fn remove(&mut self, token: Token) -> bool {
-        self.in_flight.remove(&token).is_some()
+    /// Takes what was sent as `token`.
+    pub(super) fn remove(&mut self, token: Token) -> Option<Parcel> {
+        let parcel = self.in_flight.remove(&token)?.parcel;
+        self.announcements -= usize::from(parcel.is_announcement());
+        Some(parcel)
     }
 
-    /// Has what is in flight on `topic` forgotten when the connection ends.
+    /// Has what is in flight in `lane` on `topic` forgotten when the connection ends.
     pub(super) fn disown(&mut self, lane: Lane, topic: &Topic) {
-        let on_topic = |it: &&mut InFlight| it.lane == lane && it.waiting.message.topic == *topic;
-        self.in_flight.values_mut().filter(on_topic).for_each(|it| it.disowned = true);
+        for it in self.in_flight.values_mut() {
+            if matches!(&it.parcel, Parcel::Latest(of, waiting) if *of == lane && waiting.message.topic == *topic)
+            {
+                it.disowned = true;
+            }
+        }
     }
 
-    /// Takes all that is in flight and not disowned, newest first. Their tokens are never used again.
-    pub(super) fn drain_newest_first(&mut self) -> impl Iterator<Item = (Lane, Waiting)> + use<> {
+    /// Takes all that is in flight, newest first, and whether each is to be sent again. Their tokens are never used again.
+    pub(super) fn drain_newest_first(&mut self) -> impl Iterator<Item = (Parcel, bool)> + use<> {
+        self.announcements = 0;
         let in_flight = std::mem::take(&mut self.in_flight);
-        in_flight.into_values().rev().filter(|it| !it.disowned).map(|it| (it.lane, it.waiting))
+        in_flight.into_values().rev().map(|it| (it.parcel, !it.disowned))
+    }
+
+    /// The oldest in flight, and its token.
+    pub(super) fn oldest(&self) -> Option<(Token, &Parcel)> {
+        self.in_flight.first_key_value().map(|(token, oldest)| (*token, &oldest.parcel))
     }
 
     /// Since when the oldest is in flight.
@@ -70,20 +95,26 @@ impl Window {
         self.in_flight.first_key_value().map(|(_, oldest)| oldest.since)
     }
 
-    /// Whether any message of `lane` is in flight.
-    pub(super) fn holds(&self, lane: Lane) -> bool {
-        self.in_flight.values().any(|it| it.lane == lane)
+    /// What is in flight, but for what stands in the queue; the oldest first.
+    pub(super) fn latest(&self) -> impl Iterator<Item = &Waiting> {
+        self.in_flight.values().filter_map(|it| match &it.parcel {
+            Parcel::Latest(_, waiting) => Some(waiting),
+            Parcel::Queued(_) => None,
+        })
     }
 
-    /// How many messages are in flight.
-    pub(super) fn len(&self) -> usize {
-        self.in_flight.len()
+    /// Whether any announcement is in flight.
+    pub(super) fn holds_announcements(&self) -> bool {
+        self.announcements > 0
     }
 }
 
-/// Largest distance between the oldest and the newest in flight: with 100 the connection is as fast as
-/// it gets, and it stays well below the 256 packet identifiers it has.
-const SIZE: u64 = 100;
-/// The same where states are concerned. The rest is for announcements: `offline` must get away although a broker
-/// that has fallen silent has acknowledged no state.
-pub(super) const STATES_SIZE: u64 = SIZE - 10;
+impl Parcel {
+    fn is_announcement(&self) -> bool {
+        matches!(self, Parcel::Latest(Lane::Announcement, _))
+    }
+}
+
+/// What announcements have beyond the window of all others: `offline` must get away although a broker that has fallen
+/// silent has acknowledged nothing.
+pub(super) const RESERVE: u64 = 10;

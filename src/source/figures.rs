@@ -50,13 +50,13 @@ impl Source for Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model;
 
     #[test]
     fn each_figure_is_told_under_its_own_name() {
         let health = Health::default();
-        health.add_delivered();
-        health.set_waiting(2);
-        health.add_dropped(3);
+        health.set_messages(&model::Figures { delivered: 1, ..Default::default() }, 2);
+        health.add_refused(3);
         (0..5).for_each(|_| health.set_link_up(true));
 
         let mut source = Figures::new(health);

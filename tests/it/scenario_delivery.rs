@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
+use luigi_mqtt::bridge::Farewell;
 use luigi_mqtt::config::Config;
 use luigi_mqtt::entity::Entity;
 use luigi_mqtt::entity::Sensor;
@@ -123,7 +124,7 @@ fn what_was_not_acknowledged_is_sent_again_on_the_next_connection() {
     check_complete(&broker, &station);
     assert_eq!(witness.announcements(), 20);
     assert_eq!((station.health.delivered(), station.health.reconnects()), (21, 1));
-    assert_eq!(station.stop(), 0);
+    assert_eq!(station.stop(), Farewell::default());
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn a_stop_delivers_what_waits_and_counts_what_it_could_not() {
     let station = station(&broker, &[]);
     check_complete(&broker, &station);
     station.offer("t1", 99.0);
-    assert_eq!(station.stop(), 0);
+    assert_eq!(station.stop(), Farewell::default());
     wait_for_retained(&broker, "luigi/pi/t1", Some("99"));
     witness.wait_for_line("luigi/pi/availability", "offline");
 
@@ -245,5 +246,5 @@ fn a_stop_delivers_what_waits_and_counts_what_it_could_not() {
     broker.stop();
     station.wait_for_link(false);
     station.offer("t1", 98.0);
-    assert_eq!(station.stop(), 1);
+    assert_eq!(station.stop(), Farewell { lost: 1, on_card: 0 });
 }

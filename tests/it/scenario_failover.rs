@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use luigi_mqtt::bridge::Farewell;
 use luigi_mqtt::config::Config;
 use luigi_mqtt::config::Endpoint;
 use luigi_mqtt::entity::Sensor;
 use luigi_mqtt::mock::Broker;
 use luigi_mqtt::mock::Faults;
 use luigi_mqtt::mock::Settings;
+use luigi_mqtt::model::Qos;
 
 use crate::support::AVAILABILITY;
 use crate::support::CLIENT_ID;
@@ -32,8 +34,8 @@ fn broker() -> Broker {
     Broker::start(Settings::default()).unwrap()
 }
 
-fn station(brokers: &[&Broker]) -> Station {
-    Station::start(&configuration(brokers), [Sensor::new("attic", "Attic").unit("°C").build().unwrap()])
+fn station(configuration: &Config) -> Station {
+    Station::start(configuration, [Sensor::new("attic", "Attic").unit("°C").build().unwrap()])
 }
 
 const DISCOVERY: &str = "homeassistant/sensor/luigi-pi/attic/config";
@@ -41,29 +43,41 @@ const ATTIC: &str = "luigi/pi/attic";
 
 #[test]
 fn what_one_broker_has_not_acknowledged_is_sent_to_the_next() {
-    let (mut first, second) = (broker(), broker());
-    let station = station(&[&first, &second]);
-    station.offer("attic", 20.0);
-    wait_for_retained(&first, ATTIC, Some("20"));
-    station.wait_for_delivered(3);
-    first.set_faults(Faults { withhold_acks: Some(1), ..Faults::default() });
-    station.offer("attic", 21.0);
-    wait_for_retained(&first, ATTIC, Some("21"));
-    assert_eq!(station.health.delivered(), 3);
+    for (clean_session, qos) in [
+        (true, Qos::AtLeastOnce),
+        (false, Qos::AtLeastOnce),
+        (true, Qos::ExactlyOnce),
+        (false, Qos::ExactlyOnce),
+    ] {
+        let (mut first, second) = (broker(), broker());
+        let mut configuration = configuration(&[&first, &second]);
+        (configuration.client.clean_session, configuration.client.qos) = (clean_session, qos);
+        let station = station(&configuration);
+        station.offer("attic", 20.0);
+        wait_for_retained(&first, ATTIC, Some("20"));
+        station.wait_for_delivered(3);
+        first.set_faults(Faults { withhold_acks: Some(1), ..Faults::default() });
+        station.offer("attic", 21.0);
+        wait_for_retained(&first, ATTIC, Some("21"));
+        assert_eq!(station.health.delivered(), 3);
 
-    first.stop();
-    wait_for_retained(&second, ATTIC, Some("21"));
-    wait_for_retained(&second, AVAILABILITY, Some("online"));
-    station.wait_for_delivered(6);
-    assert!(retained(&second, DISCOVERY).is_some_and(|it| Some(it) == retained(&first, DISCOVERY)));
-    assert_eq!(station.stop(), 0);
+        first.stop();
+        wait_for_retained(&second, ATTIC, Some("21"));
+        wait_for_retained(&second, AVAILABILITY, Some("online"));
+        station.wait_for_delivered(6);
+        assert!(retained(&second, DISCOVERY).is_some_and(|it| Some(it) == retained(&first, DISCOVERY)));
+        // Where sessions are kept, one that may be left there from before is ended first.
+        let clean: Vec<bool> = second.connects().iter().map(|it| it.clean_session).collect();
+        assert_eq!(clean, if clean_session { vec![true] } else { vec![true, false] });
+        assert_eq!(station.stop(), Farewell::default());
+    }
 }
 
 #[test]
 fn on_the_way_back_nothing_is_lost_and_the_broker_left_behind_says_offline_by_itself() {
     let (mut first, second) = (broker(), broker());
     first.stop();
-    let station = station(&[&first, &second]);
+    let station = station(&configuration(&[&first, &second]));
     station.offer("attic", 20.0);
     wait_for_retained(&second, ATTIC, Some("20"));
     let witness = Witness::of(&second);
@@ -82,7 +96,7 @@ fn on_the_way_back_nothing_is_lost_and_the_broker_left_behind_says_offline_by_it
 #[test]
 fn a_connection_that_is_cut_again_and_again_stays_with_its_broker_as_long_as_that_is_of_use() {
     let (first, second) = (broker(), broker());
-    let station = station(&[&first, &second]);
+    let station = station(&configuration(&[&first, &second]));
     for value in [20.0, 21.0] {
         station.offer("attic", value);
         wait_for_retained(&first, ATTIC, Some(&value.to_string()));

@@ -5,8 +5,6 @@ mod steps;
 use std::fmt;
 use std::time::Duration;
 
-pub(super) use steps::say_goodbye;
-
 use steps::{connect, handshake, listen, log_in, publish, resolve};
 
 use crate::link::options::Options;
@@ -107,7 +105,7 @@ pub fn probe(
         well &= tell(Step::HomeAssistant, outcome);
     }
     if !connection.has_ended() {
-        say_goodbye(&mut connection);
+        connection.say_goodbye();
     }
     well
 }

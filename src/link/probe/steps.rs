@@ -1,7 +1,7 @@
 //! What each step of the probe does.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use native_tls::HandshakeError;
 use rumqttc::Event;
@@ -68,8 +68,11 @@ pub(super) fn handshake(
     stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;
     stream.set_write_timeout(Some(limit)).map_err(LinkError::Io)?;
     match connector.connect(&endpoint.host, stream) {
+        Ok(_) if tls.insecure => Ok("encrypted, to nobody knows whom (TLS_INSECURE)".to_owned()),
         Ok(_) => Ok(format!("the certificate is trusted and is for {}", endpoint.host)),
-        Err(HandshakeError::Failure(error)) => Err(failed(tls::problem(error, &endpoint.host))),
+        Err(HandshakeError::Failure(error)) => {
+            Err(failed(tls::of_handshake(error, &endpoint.host, tls, SystemTime::now())))
+        }
         Err(HandshakeError::WouldBlock(_)) => Err(LinkError::Silent { address: address.clone(), limit }),
     }
 }
@@ -158,15 +161,6 @@ pub(super) fn listen(
     }))
 }
 
-/// Has DISCONNECT written, so that the broker logs an orderly end.
-pub(in crate::link) fn say_goodbye(connection: &mut Connection) {
-    let deadline = Instant::now() + LAST_WORD;
-    if connection.client().try_disconnect().is_ok() {
-        let last = Event::Outgoing(rumqttc::Outgoing::Disconnect);
-        let _ = until(connection, deadline, |event| (*event == last).then_some(()));
-    }
-}
-
 /// Subscribes to `topic`. Returns whether the broker accepts that.
 fn subscribe(connection: &mut Connection, topic: &Topic, deadline: Instant) -> Result<bool, String> {
     let filter = rumqttc::SubscribeFilter::new(topic.as_str().to_owned(), QoS::AtLeastOnce);
@@ -211,5 +205,3 @@ fn is_message(publish: &Publish, topic: &Topic, payload: &[u8]) -> bool {
 
 /// No address gets less time than this.
 const LEAST: Duration = Duration::from_secs(1);
-/// How long the goodbye may take.
-const LAST_WORD: Duration = Duration::from_secs(1);

@@ -214,6 +214,8 @@ const INHERITED: &[&str] = &[
     "MQTT_TOPIC_PREFIX",
     "MQTT_USERNAME",
     "NOTIFY_SOCKET",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
 ];
 
 /// What a Pi Zero W has to say of itself.

@@ -1,7 +1,9 @@
 //! What scenarios are written with: a broker, an observer, the daemon, and patience.
 
+mod certificates;
 mod configuration;
 mod daemon;
+mod encrypted;
 mod mosquitto;
 mod net;
 mod observer;
@@ -11,8 +13,10 @@ mod station;
 mod wait;
 mod witness;
 
+pub(crate) use certificates::{EVERYWHERE, Folder, Request};
 pub(crate) use configuration::{AVAILABILITY, CLIENT_ID, Configuration};
 pub(crate) use daemon::{Daemon, Launch, Stream};
+pub(crate) use encrypted::{ASKING, EncryptedBroker, IPV6, TlsVersion, loopback_of_version_6};
 pub(crate) use mosquitto::{Mosquitto, MosquittoOptions};
 pub(crate) use net::{SilentPeer, free_port};
 pub(crate) use observer::{Observer, Seen};

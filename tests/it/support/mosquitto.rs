@@ -25,6 +25,8 @@ pub(crate) struct MosquittoOptions {
     pub(crate) persistence: bool,
     /// More lines of its configuration file, within the listener's part.
     pub(crate) extra: String,
+    /// Its environment, beside ours.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// A running Mosquitto; dropping it kills it.
@@ -77,6 +79,7 @@ impl Mosquitto {
             Command::new(installed("mosquitto"))
                 .arg("-c")
                 .arg(self.path("mosquitto.conf"))
+                .envs(self.options.environment.clone())
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log),

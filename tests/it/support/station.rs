@@ -10,6 +10,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use luigi_mqtt::bridge;
 use luigi_mqtt::bridge::Client;
+use luigi_mqtt::bridge::Farewell;
 use luigi_mqtt::config::Config;
 use luigi_mqtt::config::Environment;
 use luigi_mqtt::daemon;
@@ -32,7 +33,7 @@ pub(crate) struct Station {
     pub(crate) health: Health,
     ends: Arc<Mutex<Vec<String>>>,
     stop: Option<Sender<Infallible>>,
-    bridge: Option<JoinHandle<usize>>,
+    bridge: Option<JoinHandle<Farewell>>,
     link: Option<Link>,
 }
 
@@ -45,7 +46,9 @@ impl Station {
         let (reports, reported) = bounded(64);
         let (forward, events) = bounded(64);
         let (stop, stopped) = bounded(0);
-        let (mut bridge, inbox, client) = bridge::new(presence, health.clone(), stopped, events);
+        let (window, spool) = (config.client.max_in_flight, config.spool.clone());
+        let (mut bridge, inbox, client) =
+            bridge::new(presence, window, spool, health.clone(), stopped, events);
         entities.into_iter().for_each(|entity| bridge.register(entity).unwrap());
         let bridge = thread::spawn(move || {
             bridge.run(&inbox);
@@ -97,8 +100,8 @@ impl Station {
         wait_until_or(&format!("{count} deliveries"), LIMIT, delivered, || (health.clone(), self.ends()));
     }
 
-    /// Stops as the daemon does. Returns how many messages were not delivered.
-    pub(crate) fn stop(mut self) -> usize {
+    /// Stops as the daemon does. Returns what was not delivered.
+    pub(crate) fn stop(mut self) -> Farewell {
         self.stop = None;
         self.bridge.take().expect("it runs").join().unwrap()
     }

@@ -1,22 +1,30 @@
 //! The daemon: builds everything from a [`Config`], starts in order, stops in reverse.
 
+mod core;
+mod embedded;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crossbeam_channel::{TryRecvError, bounded};
+use crossbeam_channel::TryRecvError;
 
-use crate::bridge;
+pub use embedded::Embedded;
+
+use self::core::Core;
+use crate::bridge::Farewell;
 use crate::bridge::Presence;
 use crate::config::Broker;
 use crate::config::Config;
 use crate::config::Endpoint;
+use crate::config::Tls;
 use crate::entity::Device;
 use crate::entity::EntityError;
 use crate::entity::Topics;
-use crate::link::Link;
+use crate::link;
 use crate::link::Options;
+use crate::link::TlsProblem;
 use crate::mock::Rehearsal;
 use crate::model::Health;
 use crate::model::ObjectId;
@@ -65,6 +73,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         let (broker, client) = (&config.broker, &config.client.id);
         let brokers: Vec<String> = broker.endpoints.iter().map(Endpoint::to_string).collect();
         log::info!("connecting to the broker at {} as {client}", brokers.join(", else at "));
+        warn_of_certificate(broker.tls.as_ref());
     }
 
     let notifier = Notifier::of_process();
@@ -81,36 +90,32 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     }
 
     let health = Health::default();
-    let presence = presence(&config).map_err(DaemonError::Topic)?;
     let sources = host::sources(&config.host, &health);
     // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
-    let options = link_options(&config, &presence);
-    let (reports, reported) = bounded(LINK_EVENTS);
-    let (mut bridge, inbox, client) = bridge::new(presence, health, stop.clone(), reported);
-    for entity in sources.iter().flat_map(|it| it.source.entities()) {
-        bridge.register(entity.clone()).map_err(DaemonError::Entity)?;
-    }
-    let poller = Poller::start(sources, client.outlet()).map_err(system("the poll thread"))?;
-    let link = Link::start(options, reports).map_err(system("the link thread"))?;
+    let entities = sources.iter().flat_map(|it| it.source.entities());
+    let mut core = Core::start(&config, entities, health, stop.clone())?;
+    let poller = Poller::start(sources, core.client().outlet()).map_err(system("the poll thread"))?;
     notifier.ready();
 
-    bridge.run(&inbox);
+    core.run();
 
     notifier.stopping();
     log::info!("stopping");
     if !poller.stop_within(SOURCES_END) {
         log::warn!("a source hangs, as a file system whose server is gone has it do; it is left behind");
     }
-    let undelivered = bridge.finish(&inbox, GOODBYE);
-    drop(inbox); // Before the join: from here on the link's reports fail rather than wait.
-    if !link.stop(LINK_END) {
-        log::debug!("the link thread is in a name look-up or connecting, and is left behind");
-    }
+    let farewell = core.finish(GOODBYE);
     drop(rehearsal);
-    match undelivered {
-        0 => log::info!("stopped"),
-        count => log::warn!("stopped; messages not delivered: {count}"),
+    match farewell {
+        Farewell { lost: 0, on_card: 0 } => log::info!("stopped"),
+        Farewell { lost: 0, on_card } => {
+            log::info!("stopped; messages in the spool for the next start: {on_card}")
+        }
+        Farewell { lost, on_card: 0 } => log::warn!("stopped; messages not delivered: {lost}"),
+        Farewell { lost, on_card } => {
+            log::warn!("stopped; messages not delivered: {lost}; in the spool for the next start: {on_card}");
+        }
     }
     match stop.try_recv() {
         Err(TryRecvError::Empty) => Err(DaemonError::Link),
@@ -160,6 +165,16 @@ pub fn link_options(config: &Config, presence: &Presence) -> Options {
     }
 }
 
+/// Warns when our own certificate is out of its time, which some brokers do not mind. What keeps an attempt to connect
+/// from being made at all, the attempt tells.
+fn warn_of_certificate(tls: Option<&Tls>) {
+    use TlsProblem::{OurCertificateExpired, OurCertificateNotYetValid};
+    let found = tls.and_then(|it| link::check_files(it, SystemTime::now()).err());
+    if let Some(problem @ (OurCertificateExpired { .. } | OurCertificateNotYetValid { .. })) = found {
+        log::warn!("{problem}");
+    }
+}
+
 fn origin_of(config: &Config) -> String {
     match &config.path {
         Some(path) => format!("configuration {}", path.display()),
@@ -191,11 +206,7 @@ impl Error for DaemonError {
     }
 }
 
-/// How many reports of the link wait for the bridge; the next waits with the link thread.
-const LINK_EVENTS: usize = 64;
 /// Limit for the sample being taken: a few milliseconds, unless the kernel waits for a file system's server.
 const SOURCES_END: Duration = Duration::from_secs(1);
 /// Limit for the last messages and `offline`: systemd waits 90 s, a person at a terminal does not.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Limit for the link thread to end after that; only an attempt to connect takes longer.
-const LINK_END: Duration = Duration::from_millis(500);

@@ -1,0 +1,416 @@
+//! What the queue has on the card, and its dialogue with the spool: [`Queue::order`] and [`Queue::heard`].
+
+use std::ops::Range;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::Sender;
+
+use crate::model::SpoolMode;
+use crate::model::Topic;
+
+use super::super::spool::{Record, SpoolError, SpoolEvent};
+use super::super::tally::{Fate, Tallies};
+use super::{Entry, Queue};
+
+/// What is to be asked of the spool. There is never more than one of a kind under way.
+#[derive(Debug, PartialEq)]
+pub enum SpoolOrder {
+    /// Start it, if that was not done, and say what is there.
+    Open,
+    /// Put these records on the card together.
+    Append(Vec<Record>),
+    /// Bring the records from this number on.
+    Load(u64),
+    /// Forget the records below this number.
+    Release(u64),
+}
+
+/// What matters to what goes to the card when.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Situation {
+    /// The broker acknowledges.
+    Connected,
+    /// It does not.
+    Away,
+    /// This is the end of the process.
+    Ending,
+}
+
+/// The queue's knowledge of the card.
+#[derive(Debug, Default)]
+pub(super) struct Card {
+    state: State,
+    /// Numbers of the records that are not in memory.
+    alone: Range<u64>,
+    /// The number of the next record to be stored.
+    next: u64,
+    /// Everything below was released, or dropped.
+    released: u64,
+    /// The group that is going to the card: how many, and how many of the first of them are done with already.
+    group: Option<Group>,
+    loading: bool,
+}
+
+#[derive(Debug, Default, PartialEq)]
+enum State {
+    /// Not looked at.
+    #[default]
+    Closed,
+    /// Being looked at.
+    Opening,
+    /// In use.
+    Open,
+    /// It did not take what it was given last; it is tried again then.
+    Broken { again: Instant },
+}
+
+#[derive(Debug)]
+struct Group {
+    len: u64,
+    left: u64,
+    promised: Vec<Sender<()>>,
+}
+
+impl Queue {
+    /// What is to be asked of the spool at `now`, the next first; `None` when nothing is, or an answer has to come first.
+    pub(in super::super) fn order(&mut self, now: Instant, situation: Situation) -> Option<SpoolOrder> {
+        match self.card.state {
+            State::Closed if self.wants_card(now, situation) => return Some(self.open()),
+            State::Closed | State::Opening => return None,
+            State::Open | State::Broken { .. } => {}
+        }
+        let appends =
+            self.card.group.is_none() && self.card.takes(now, situation) && self.wants_card(now, situation);
+        // Before a group, so that the spool does not take for dropped what was delivered.
+        if let Some(delivered) = self.releasable(appends || situation == Situation::Ending) {
+            self.card.released = delivered;
+            return Some(SpoolOrder::Release(delivered));
+        }
+        if appends {
+            return Some(SpoolOrder::Append(self.group(now)));
+        }
+        if !self.card.loading && !self.card.alone.is_empty() && self.ahead() < LOAD_BELOW {
+            self.card.loading = true;
+            return Some(SpoolOrder::Load(self.card.alone.start));
+        }
+        None
+    }
+
+    /// Has the spool opened although nothing is to be stored: an earlier process left something there.
+    pub(in super::super) fn open(&mut self) -> SpoolOrder {
+        self.card.state = State::Opening;
+        SpoolOrder::Open
+    }
+
+    /// When [`Queue::order`] next has something to say by the passing of time alone.
+    pub(in super::super) fn due(&self, situation: Situation) -> Option<Instant> {
+        if self.mode == SpoolMode::Memory || self.card.group.is_some() || situation != Situation::Away {
+            return None;
+        }
+        let due = self.homeless().next()?.accepted + GROUP_AGE;
+        match self.card.state {
+            State::Closed | State::Open => Some(due),
+            State::Opening => None,
+            State::Broken { again } => Some(due.max(again)),
+        }
+    }
+
+    /// Takes what the spool says; what became of messages goes to `tallies`. Returns what a person should know.
+    pub(in super::super) fn heard(
+        &mut self,
+        event: SpoolEvent,
+        now: Instant,
+        tallies: &mut Tallies,
+    ) -> Option<SpoolNews> {
+        match event {
+            SpoolEvent::Opened { first, next, topics, lost, .. } => {
+                self.card.state = State::Open;
+                (self.card.alone, self.card.next, self.card.released) = (first..next, next, first);
+                topics.iter().for_each(|(topic, count)| tallies.find(topic, *count));
+                if self.card.alone.is_empty() {
+                    self.join();
+                } else {
+                    // What was accepted meanwhile comes behind what was there.
+                    let mut behind = self.front.split_off(self.given);
+                    behind.append(&mut self.back);
+                    self.back = behind;
+                }
+                (next > first || lost > 0).then_some(SpoolNews::Opened { waiting: next - first, lost })
+            }
+            SpoolEvent::Stored { next } => {
+                let was_broken = self.card.is_broken();
+                self.card.state = State::Open;
+                self.stored(next);
+                was_broken.then_some(SpoolNews::Mended)
+            }
+            SpoolEvent::Refused { cause, .. } => {
+                self.refused(now);
+                Some(SpoolNews::Refused(cause))
+            }
+            SpoolEvent::Dropped { next, topics } => {
+                let lost = self.dropped_below(next, topics, tallies);
+                (lost > 0).then_some(SpoolNews::Dropped(lost))
+            }
+            SpoolEvent::Loaded { first, records } => self.loaded(first, records, now, tallies),
+            SpoolEvent::Failed { cause } => {
+                let lost = self.card.len();
+                self.card.alone = 0..0;
+                self.in_memory_mut().for_each(|it| it.number = None);
+                self.refused(now);
+                self.join();
+                tallies.settle(&self.by_topic());
+                Some(SpoolNews::Failed { cause, lost })
+            }
+        }
+    }
+
+    /// Whether what is in memory alone is to go to the card.
+    fn wants_card(&self, now: Instant, situation: Situation) -> bool {
+        let is_old = |it: &Entry| it.accepted + GROUP_AGE <= now;
+        let many = || self.homeless().map(Entry::bytes).sum::<usize>() >= GROUP_BYTES;
+        match (self.mode, situation) {
+            (SpoolMode::Memory, _) => false,
+            (SpoolMode::Always, _) | (_, Situation::Ending) => self.homeless().next().is_some(),
+            (SpoolMode::Outage, Situation::Away) => self.homeless().next().is_some_and(is_old) || many(),
+            // Only what stands behind the card: the rest goes to the broker at once.
+            (SpoolMode::Outage, Situation::Connected) => !self.back.is_empty() && many(),
+        }
+    }
+
+    /// Messages that are neither on the card nor going there.
+    fn homeless(&self) -> impl Iterator<Item = &Entry> {
+        self.in_memory().filter(|it| it.number.is_none() && !it.going)
+    }
+
+    fn in_memory_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.front.iter_mut().chain(&mut self.back)
+    }
+
+    /// Everything homeless, as the records of one group.
+    fn group(&mut self, now: Instant) -> Vec<Record> {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut records = Vec::new();
+        for it in self.in_memory_mut().filter(|it| !it.done && it.number.is_none()) {
+            it.going = true;
+            let accepted = unix.saturating_sub(now.saturating_duration_since(it.accepted).as_secs());
+            records.push(Record { accepted, message: it.message.clone() });
+        }
+        let promised = std::mem::take(&mut self.promised);
+        self.card.group = Some(Group { len: records.len() as u64, left: 0, promised });
+        records
+    }
+
+    /// The group is on the card, and `next` is behind its last record.
+    fn stored(&mut self, next: u64) {
+        self.card.next = next;
+        let Some(group) = self.card.group.take() else { return };
+        answer(group.promised);
+        let numbers = next.saturating_sub(group.len) + group.left..next;
+        for (it, number) in self.in_memory_mut().filter(|it| it.going).zip(numbers) {
+            it.going = false;
+            it.number = Some(number);
+        }
+        self.unload();
+    }
+
+    /// The card let go of its records below `next`; `topics` says how many on each. What memory has of them is not
+    /// lost, nor what was delivered meanwhile. Returns how many are.
+    fn dropped_below(&mut self, next: u64, topics: Vec<(Topic, u64)>, tallies: &mut Tallies) -> u64 {
+        let dropped = self.card.released..next;
+        self.card.released = self.card.released.max(next);
+        let alone = &mut self.card.alone;
+        let lost = next.min(alone.end).saturating_sub(alone.start);
+        alone.start += lost;
+        let mut left = lost;
+        for (topic, count) in topics {
+            let kept = |it: &&Entry| {
+                it.number.is_some_and(|number| dropped.contains(&number)) && it.message.topic == topic
+            };
+            let count = count.saturating_sub(self.in_memory().filter(kept).count() as u64).min(left);
+            tallies.end(&topic, true, Fate::Dropped, count);
+            left -= count;
+        }
+        self.join();
+        lost
+    }
+
+    /// Lets go of what the card has and memory need not.
+    fn unload(&mut self) {
+        // First from the end of `front`, as long as that is just before what is on the card alone …
+        while self.ahead() > LOAD_BELOW && self.back.is_empty() {
+            let Some(&Entry { number: Some(number), done: false, .. }) = self.front.back() else { break };
+            if self.card.alone.is_empty() {
+                self.card.alone = number..number + 1;
+            } else if self.card.alone.start == number + 1 {
+                self.card.alone.start = number;
+            } else {
+                break;
+            }
+            self.bytes -= self.front.pop_back().map_or(0, |it| it.bytes());
+        }
+        // … then from the beginning of `back`.
+        while let Some(&Entry { number: Some(number), .. }) = self.back.front() {
+            if self.card.alone.is_empty() {
+                self.card.alone = number..number;
+            }
+            self.card.alone.end = number + 1;
+            self.bytes -= self.back.pop_front().map_or(0, |it| it.bytes());
+        }
+    }
+
+    /// The card did not take the group: it stays in memory.
+    fn refused(&mut self, now: Instant) {
+        self.card.state = State::Broken { again: now + RETRY };
+        self.in_memory_mut().for_each(|it| it.going = false);
+        answer(self.card.group.take().map(|it| it.promised).unwrap_or_default());
+        answer(std::mem::take(&mut self.promised));
+    }
+
+    fn loaded(
+        &mut self,
+        first: u64,
+        records: Vec<Option<Record>>,
+        now: Instant,
+        tallies: &mut Tallies,
+    ) -> Option<SpoolNews> {
+        self.card.loading = false;
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let (mut lost, mut number) = (0, first);
+        // What lies before the answer is not there, and with an empty one nothing is.
+        let found = if records.is_empty() { self.card.alone.end } else { first.min(self.card.alone.end) };
+        if found > self.card.alone.start {
+            lost = found - self.card.alone.start;
+            self.card.alone.start = found;
+        }
+        for record in records {
+            if number == self.card.alone.start && number < self.card.alone.end {
+                self.card.alone.start += 1;
+                if let Some(Record { accepted, message }) = record {
+                    let age = Duration::from_secs(unix.saturating_sub(accepted));
+                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now));
+                    entry.number = Some(number);
+                    self.bytes += entry.bytes();
+                    self.front.push_back(entry);
+                } else {
+                    lost += 1;
+                }
+            }
+            number += 1;
+        }
+        self.join();
+        if self.card.alone.is_empty() {
+            tallies.settle(&self.by_topic());
+        }
+        (lost > 0).then_some(SpoolNews::Damaged(lost))
+    }
+
+    /// Once nothing is on the card alone, what came after it is next.
+    fn join(&mut self) {
+        if self.card.alone.is_empty() && self.card.state != State::Opening {
+            self.front.append(&mut self.back);
+        }
+    }
+
+    /// How many in memory are not given out.
+    fn ahead(&self) -> usize {
+        self.front.len() - self.given.min(self.front.len())
+    }
+
+    /// The number below which every record was delivered, once it is worth telling, or at `any` occasion.
+    fn releasable(&self, any: bool) -> Option<u64> {
+        let card = &self.card;
+        let in_memory = self.front.iter().filter(|it| !it.done).find_map(|it| it.number);
+        let alone = (!card.alone.is_empty()).then_some(card.alone.start);
+        let delivered = in_memory.or(alone).unwrap_or(card.next);
+        let worth = any || delivered == card.next || delivered >= card.released + RELEASE_AT;
+        (worth && delivered > card.released).then_some(delivered)
+    }
+}
+
+/// Tells those who wait that they need not any more.
+fn answer(promised: Vec<Sender<()>>) {
+    for it in promised {
+        let _ = it.try_send(()); // Somebody who does not wait any more need not know.
+    }
+}
+
+/// What happened to the spool that a person should know.
+#[derive(Debug)]
+pub enum SpoolNews {
+    /// It is in use.
+    Opened {
+        /// How many messages of an earlier process wait in it.
+        waiting: u64,
+        /// How many records were damaged.
+        lost: u64,
+    },
+    /// It takes records again.
+    Mended,
+    /// It does not take records: what should be there stays in memory.
+    Refused(SpoolError),
+    /// It cannot be used at all.
+    Failed {
+        /// Why.
+        cause: SpoolError,
+        /// How many messages in it are out of reach.
+        lost: u64,
+    },
+    /// So many of its oldest records gave way to newer ones.
+    Dropped(u64),
+    /// So many of its records turned out to be damaged.
+    Damaged(u64),
+}
+
+impl Card {
+    /// How many messages are on the card alone.
+    pub(super) fn len(&self) -> u64 {
+        self.alone.end.saturating_sub(self.alone.start)
+    }
+
+    /// Whether what is accepted now has to wait behind what is on the card, or may be.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.alone.is_empty() || self.state == State::Opening
+    }
+
+    /// Whether it was asked what it has, and has not answered.
+    pub(super) fn is_opening(&self) -> bool {
+        self.state == State::Opening
+    }
+
+    /// Whether records are on their way to the card.
+    pub(super) fn is_busy(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// Whether a group may be given to it at `now`.
+    fn takes(&self, now: Instant, situation: Situation) -> bool {
+        match self.state {
+            State::Open => true,
+            State::Broken { again } => again <= now || situation == Situation::Ending,
+            State::Closed | State::Opening => false,
+        }
+    }
+
+    /// Whether the card did not take what it was given last.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.state, State::Broken { .. })
+    }
+
+    /// `entry` has left the front of the queue.
+    pub(super) fn left(&mut self, entry: &Entry) {
+        if let Some(group) = self.group.as_mut().filter(|_| entry.going) {
+            group.left += 1;
+        }
+    }
+}
+
+/// What was accepted this long before an outage ends in a loss of power, or longer, survives it.
+const GROUP_AGE: Duration = Duration::from_secs(10);
+/// Fewer than this to go next, and more are brought from the card: half of what one load brings.
+const LOAD_BELOW: usize = 128;
+/// So many delivered records are released together: a header written to the card stands for all of them.
+const RELEASE_AT: u64 = 256;
+/// What goes to the card as one group although it is young: eight pages of 4 KiB.
+const GROUP_BYTES: usize = 32 << 10;
+/// A card that failed is tried again after this long.
+const RETRY: Duration = Duration::from_secs(60);

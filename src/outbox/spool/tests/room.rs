@@ -1,0 +1,168 @@
+//! Numbers, restarts, and what happens when there is no more room.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::{LEAST_CAPACITY, all, folder, open, record, records, spool_file};
+use crate::outbox::spool::SpoolError;
+use crate::outbox::spool::folder::Folder;
+use crate::outbox::spool::store::{LOAD_BYTES, LOAD_RECORDS, Store};
+
+fn open_with(folder: &Folder, max_bytes: u64) -> Store {
+    Store::open(folder, max_bytes, 1).unwrap().0
+}
+
+#[test]
+fn numbers_go_on_over_restarts_and_an_emptied_spool() {
+    let (_directory, folder) = folder();
+    let (mut store, _) = open(&folder);
+    assert_eq!(store.numbers(), 1..1);
+    store.append(&records(1..4, 20)).unwrap();
+    store.release(3).unwrap();
+    drop(store);
+    let (mut store, _) = open(&folder);
+    assert_eq!((store.numbers(), all(&store)), (3..4, vec![3]));
+    store.release(4).unwrap();
+    drop(store);
+    let (mut store, _) = open(&folder);
+    assert_eq!(store.numbers(), 4..4);
+    store.append(&records(4..6, 20)).unwrap();
+    assert_eq!((store.numbers(), all(&store)), (4..6, vec![4, 5]));
+}
+
+#[test]
+fn a_release_beyond_the_end_or_twice_is_what_is_there() {
+    let (_directory, folder) = folder();
+    let (mut store, _) = open(&folder);
+    store.append(&records(1..6, 20)).unwrap();
+    store.release(3).unwrap();
+    store.release(2).unwrap();
+    assert_eq!(all(&store), [3, 4, 5]);
+    store.release(100).unwrap();
+    assert_eq!(store.numbers(), 6..6);
+}
+
+#[test]
+fn loads_are_bounded_and_begin_at_what_is_there() {
+    let (_directory, folder) = folder();
+    let (mut store, _) = open(&folder);
+    store.append(&records(1..101, 20)).unwrap();
+    store.append(&records(101..120, 10_000)).unwrap();
+    store.release(5).unwrap();
+    assert_eq!(store.load(1).unwrap().0, 5);
+    assert_eq!(store.load(5).unwrap().1.len(), LOAD_RECORDS);
+    let (first, large) = store.load(110).unwrap();
+    assert_eq!((first, large.len()), (110, LOAD_BYTES.div_ceil(10_000)));
+    assert_eq!(large[0], Some(record(110, 10_000)));
+    assert_eq!(store.load(120).unwrap(), (120, vec![]));
+    assert_eq!(store.load(500).unwrap(), (500, vec![]));
+}
+
+#[test]
+fn the_oldest_give_way_and_are_counted_on_their_topics() {
+    let (directory, folder) = folder();
+    let mut store = open_with(&folder, LEAST_CAPACITY);
+    let mut dropped = BTreeMap::new();
+    for number in 1..=600 {
+        store.append(&[record(number, 300)]).unwrap();
+        for (topic, count) in store.take_dropped() {
+            *dropped.entry(topic.to_string()).or_insert(0) += count;
+        }
+        assert!(fs::metadata(spool_file(&directory)).unwrap().len() <= LEAST_CAPACITY);
+    }
+    let first = store.numbers().start;
+    assert_eq!(all(&store), (first..=600).collect::<Vec<_>>());
+    let fitting = (LEAST_CAPACITY - 8192) / record(600, 300).spool_bytes();
+    assert_eq!(601 - first, fitting, "as many as find room");
+    for rest in 0..3 {
+        let gone = (1..first).filter(|it| it % 3 == rest).count() as u64;
+        assert_eq!(dropped[&format!("t/{rest}")], gone);
+    }
+}
+
+#[test]
+fn a_group_larger_than_the_spool_leaves_its_newest() {
+    let (_directory, folder) = folder();
+    let mut store = open_with(&folder, LEAST_CAPACITY);
+    store.append(&records(1..101, 2000)).unwrap();
+    let numbers = store.numbers();
+    assert_eq!(numbers.end, 101);
+    assert_eq!(all(&store), numbers.clone().collect::<Vec<_>>());
+    assert_eq!(store.take_dropped().values().sum::<u64>(), numbers.start - 1);
+}
+
+#[test]
+fn a_record_that_never_fits_is_refused_and_costs_nobody_a_place() {
+    let (_directory, folder) = folder();
+    let mut store = open_with(&folder, LEAST_CAPACITY * 2);
+    store.append(&records(1..5, 100)).unwrap();
+    let mut group = records(5..7, 100);
+    group.push(record(7, LEAST_CAPACITY as usize * 2));
+    let refused = store.append(&group).unwrap_err();
+    assert!(
+        matches!(refused, SpoolError::TooLarge { bytes, limit } if bytes > limit && limit == 131_072 - 8192),
+        "{refused:?}"
+    );
+    assert_eq!(all(&store), [1, 2, 3, 4]);
+    let largest = record(5, (131_072 - 8192 - record(5, 20).spool_bytes() + 20) as usize);
+    store.append(&[largest]).unwrap();
+    assert_eq!(store.numbers(), 5..6, "it has all the room");
+}
+
+#[test]
+fn the_file_grows_to_the_very_limit_and_shrinks_when_all_is_delivered() {
+    let (directory, folder) = folder();
+    let max_bytes = 1_000_000;
+    let length = || fs::metadata(spool_file(&directory)).unwrap().len();
+    let mut store = open_with(&folder, max_bytes);
+    let short = length();
+    for number in 1..1500 {
+        store.append(&[record(number, 1000)]).unwrap();
+        assert!(length() <= max_bytes);
+    }
+    assert!(length() > max_bytes * 99 / 100, "{}", length());
+    assert!((LEAST_CAPACITY..LEAST_CAPACITY * 2).contains(&short), "{short}");
+    store.release(1500).unwrap();
+    assert_eq!(length(), short);
+}
+
+#[test]
+fn another_limit_takes_effect_without_costing_a_record() {
+    let (directory, folder) = folder();
+    // The ring goes around in a file of 64 KiB.
+    let mut store = open_with(&folder, LEAST_CAPACITY);
+    for number in 1..=100 {
+        store.append(&[record(number, 1000)]).unwrap();
+    }
+    let first = store.numbers().start;
+    drop(store);
+    // Its shortest file would be longer than this one is.
+    let mut store = open_with(&folder, LEAST_CAPACITY * 3 / 2);
+    store.append(&records(101..103, 1000)).unwrap();
+    assert_eq!(all(&store), (first + 2..103).collect::<Vec<_>>());
+    drop(store);
+    let mut store = open_with(&folder, LEAST_CAPACITY * 8);
+    for number in 103..300 {
+        store.append(&[record(number, 1000)]).unwrap();
+    }
+    assert_eq!(all(&store), (first + 2..300).collect::<Vec<_>>());
+    drop(store);
+    // The file is longer than it may become; what is in it stays until it is delivered.
+    let mut store = open_with(&folder, LEAST_CAPACITY);
+    assert_eq!(all(&store), (first + 2..300).collect::<Vec<_>>());
+    store.release(300).unwrap();
+    assert_eq!(fs::metadata(spool_file(&directory)).unwrap().len(), LEAST_CAPACITY);
+}
+
+#[test]
+fn a_release_that_was_not_made_to_last_brings_delivered_records_again() {
+    let (directory, folder) = folder();
+    let (mut store, _) = open(&folder);
+    store.append(&records(1..6, 20)).unwrap();
+    let on_the_card = fs::read(spool_file(&directory)).unwrap();
+    store.release(4).unwrap();
+    drop(store);
+    fs::write(spool_file(&directory), on_the_card).unwrap();
+    let (store, lost) = open(&folder);
+    assert_eq!((all(&store), lost), (vec![1, 2, 3, 4, 5], 0));
+}

@@ -1,0 +1,164 @@
+//! What became of the messages: the counts behind [`Figures`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::Figures;
+use crate::model::Topic;
+
+/// The counts of all messages, and of those on each topic that somebody asked to have counted or on which
+/// messages of [`crate::model::Delivery::Every`] wait.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    total: Tally,
+    topics: BTreeMap<Topic, Counted>,
+    /// Queued messages on topics beyond [`MOST_TOPICS`], which are in nobody's count but the total.
+    uncounted: u64,
+}
+
+/// What happened to one message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fate {
+    /// The broker acknowledged it.
+    Delivered,
+    /// A newer one took its place.
+    Replaced,
+    /// It was given up.
+    Dropped,
+    /// Its time was over.
+    Expired,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    delivered: u64,
+    replaced: u64,
+    dropped: u64,
+    expired: u64,
+    waiting: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    tally: Tally,
+    /// How many of those that wait are in the queue, hence in an order that a later message may not break.
+    queued: u64,
+    /// Whether somebody asked for this topic.
+    tracked: bool,
+}
+
+impl Tallies {
+    /// Has the messages on `topic` counted from now on.
+    pub(super) fn track(&mut self, topic: &Topic) {
+        self.topics.entry(topic.clone()).or_default().tracked = true;
+    }
+
+    /// Ends what [`Tallies::track`] began.
+    pub(super) fn untrack(&mut self, topic: &Topic) {
+        if let Some(it) = self.topics.get_mut(topic) {
+            it.tracked = false;
+            self.forget_idle(topic);
+        }
+    }
+
+    /// A message on `topic` was accepted, `queued` or not.
+    pub(super) fn accept(&mut self, topic: &Topic, queued: bool) {
+        self.accept_many(topic, u64::from(queued), 1);
+    }
+
+    /// `count` messages on `topic` were found in the queue that an earlier process left.
+    pub(super) fn find(&mut self, topic: &Topic, count: u64) {
+        self.accept_many(topic, count, count);
+    }
+
+    fn accept_many(&mut self, topic: &Topic, queued: u64, count: u64) {
+        self.total.waiting += count;
+        if let Some(it) = self.topics.get_mut(topic) {
+            it.tally.waiting += count;
+            it.queued += queued;
+        } else if queued > 0 && self.topics.len() < MOST_TOPICS {
+            let tally = Tally { waiting: count, ..Tally::default() };
+            self.topics.insert(topic.clone(), Counted { tally, queued, tracked: false });
+        } else {
+            self.uncounted += queued;
+        }
+    }
+
+    /// `fate` came over `count` messages on `topic`, which were `queued` or not.
+    pub(super) fn end(&mut self, topic: &Topic, queued: bool, fate: Fate, count: u64) {
+        self.total.end(fate, count);
+        match self.topics.get_mut(topic) {
+            Some(it) => {
+                it.tally.end(fate, count);
+                if queued {
+                    it.queued = it.queued.saturating_sub(count);
+                    self.forget_idle(topic);
+                }
+            }
+            None if queued => self.uncounted = self.uncounted.saturating_sub(count),
+            None => {}
+        }
+    }
+
+    /// Takes as dropped what is counted as queued beyond `present`, the queue as it really is: a damaged record does
+    /// not tell whose it was.
+    pub(super) fn settle(&mut self, present: &BTreeMap<Topic, u64>) {
+        let kept = |topic| present.get(topic).copied().unwrap_or(0);
+        let missing: Vec<_> =
+            self.topics.iter().map(|(topic, it)| (topic.clone(), it.queued, kept(topic))).collect();
+        for (topic, queued, kept) in missing {
+            if queued > kept {
+                self.end(&topic, true, Fate::Dropped, queued - kept);
+            }
+        }
+        let counted: u64 = self.topics.values().map(|it| it.queued).sum();
+        let uncounted = present.values().sum::<u64>().saturating_sub(counted);
+        self.total.end(Fate::Dropped, self.uncounted.saturating_sub(uncounted));
+        self.uncounted = self.uncounted.min(uncounted);
+    }
+
+    /// Whether messages on `topic` are in the queue, as far as that is known: of more than [`MOST_TOPICS`] it is not,
+    /// and then order counts for more than haste.
+    pub(super) fn is_queued(&self, topic: &Topic) -> bool {
+        self.topics.get(topic).map_or(self.uncounted > 0, |it| it.queued > 0)
+    }
+
+    /// The figures of all messages, the oldest of which has waited for `oldest`.
+    pub(super) fn total(&self, oldest: Option<Duration>) -> Figures {
+        self.total.figures(oldest)
+    }
+
+    /// The figures of the messages on `topic`.
+    pub(super) fn of(&self, topic: &Topic, oldest: Option<Duration>) -> Figures {
+        self.topics.get(topic).map_or(Figures::default(), |it| it.tally.figures(oldest))
+    }
+
+    fn forget_idle(&mut self, topic: &Topic) {
+        if self.topics.get(topic).is_some_and(|it| !it.tracked && it.queued == 0) {
+            self.topics.remove(topic);
+        }
+    }
+}
+
+impl Tally {
+    fn end(&mut self, fate: Fate, count: u64) {
+        self.waiting = self.waiting.saturating_sub(count);
+        *match fate {
+            Fate::Delivered => &mut self.delivered,
+            Fate::Replaced => &mut self.replaced,
+            Fate::Dropped => &mut self.dropped,
+            Fate::Expired => &mut self.expired,
+        } += count;
+    }
+
+    fn figures(&self, oldest: Option<Duration>) -> Figures {
+        let &Tally { delivered, replaced, dropped, expired, waiting } = self;
+        let accepted = delivered + replaced + dropped + expired + waiting;
+        let oldest = oldest.filter(|_| waiting > 0);
+        Figures { accepted, delivered, waiting, replaced, dropped, expired, oldest }
+    }
+}
+
+/// How many topics are counted by name. A machine has dozens; whoever puts an identifier into each topic must not
+/// have us remember them all: some 150 bytes each.
+const MOST_TOPICS: usize = 4096;

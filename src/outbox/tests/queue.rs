@@ -1,0 +1,196 @@
+//! What must all be delivered: in memory, on the card and back.
+
+use crossbeam_channel::bounded;
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Appends messages on `topic` with these numbers for payloads.
+fn append(outbox: &mut Outbox, topic: &str, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        outbox.append(message(topic, &number.to_string()), Instant::now(), None);
+    }
+}
+
+/// Delivers everything, the card answering at once. Returns the payloads.
+fn drained(outbox: &mut Outbox, card: &mut Card) -> Vec<u32> {
+    let (mut payloads, now) = (Vec::new(), Instant::now());
+    loop {
+        card.settle(outbox, now, Situation::Connected);
+        let mut tokens = Vec::new();
+        outbox.send(now, true, |token, message| {
+            tokens.push(token);
+            payloads.push(String::from_utf8_lossy(&message.payload).parse().unwrap());
+            true
+        });
+        if tokens.is_empty() {
+            return payloads;
+        }
+        tokens.into_iter().for_each(|it| outbox.acknowledge(it));
+    }
+}
+
+#[test]
+fn while_the_broker_acknowledges_nothing_is_written() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    for round in 0..10 {
+        append(&mut outbox, "a", round * 100..round * 100 + 100);
+        card.settle(&mut outbox, Instant::now() + MINUTE, Situation::Connected);
+        assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(round * 100..round * 100 + 100));
+    }
+    assert_eq!(card.appends, 0);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn in_an_outage_all_goes_to_the_card_in_groups_and_comes_back_in_order() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    let now = Instant::now();
+    for number in 0..5_000 {
+        append(&mut outbox, "a", number..number + 1);
+        card.settle(&mut outbox, now, Situation::Away);
+    }
+    assert!(card.appends < 60, "{} groups", card.appends);
+    card.settle(&mut outbox, now + MINUTE, Situation::Away);
+    assert_eq!(card.records.len(), 5_000);
+    assert!(outbox.queue.accepted().count() <= 256, "memory holds few of them");
+    assert_eq!(outbox.waiting(), 5_000);
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..5_000));
+    assert!(outbox.is_empty() && card.records.is_empty(), "{} records", card.records.len());
+}
+
+#[test]
+fn what_is_accepted_while_the_card_drains_comes_last() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    let now = Instant::now();
+    append(&mut outbox, "a", 0..1_000);
+    card.settle(&mut outbox, now + MINUTE, Situation::Away);
+    append(&mut outbox, "a", 1_000..1_100);
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..1_100));
+}
+
+#[test]
+fn what_an_earlier_process_left_goes_first_and_keeps_its_order() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    append(&mut outbox, "a", 0..500);
+    card.settle(&mut outbox, Instant::now(), Situation::Ending);
+    let mut outbox = super::outbox();
+    let order = outbox.open_spool();
+    append(&mut outbox, "a", 500..510);
+    assert_eq!(sent(&mut outbox, true), [""; 0], "nobody knows yet what was there");
+    card.orders.push_back(order);
+    card.answer(&mut outbox, Instant::now());
+    assert_eq!(outbox.len(), 510);
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..510));
+}
+
+#[test]
+fn with_the_card_always_a_message_is_stored_before_it_is_promised_and_those_that_come_meanwhile_together() {
+    let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
+    let (mut card, now) = (Card::default(), Instant::now());
+    let mut promises = Vec::new();
+    for number in 0..10 {
+        let (stored, heard) = bounded(1);
+        outbox.append(message("a", &number.to_string()), now, Some(stored));
+        card.take_orders(&mut outbox, now, Situation::Connected);
+        promises.push(heard);
+    }
+    assert!(promises.iter().all(|it| it.is_empty()));
+    card.answer(&mut outbox, now); // It is open,
+    card.take_orders(&mut outbox, now, Situation::Connected);
+    card.answer(&mut outbox, now); // and has the group.
+    assert!(promises.iter().all(|it| it.try_recv().is_ok()));
+    assert_eq!((card.appends, card.records.len()), (1, 10));
+}
+
+#[test]
+fn a_card_that_takes_nothing_leaves_all_in_memory_until_it_does() {
+    let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
+    let (mut card, now) = (Card { full: true, ..Card::default() }, Instant::now());
+    let (stored, heard) = bounded(1);
+    outbox.append(message("a", "0"), now, Some(stored));
+    card.settle(&mut outbox, now, Situation::Away);
+    assert!(heard.try_recv().is_ok(), "nobody waits for a card that does not work");
+    assert!(outbox.is_degraded());
+    append(&mut outbox, "a", 1..300);
+    card.settle(&mut outbox, now, Situation::Away);
+    assert!(card.records.is_empty());
+
+    card.full = false;
+    card.settle(&mut outbox, now + MINUTE, Situation::Away);
+    assert!(!outbox.is_degraded());
+    assert_eq!(card.records.len(), 300);
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..300));
+}
+
+#[test]
+fn without_a_card_the_oldest_give_way_and_are_counted() {
+    let mut outbox = Outbox::new(WINDOW, SpoolMode::Memory, 64 << 10);
+    outbox.track(&Topic::new("a").unwrap());
+    append(&mut outbox, "a", 0..10_000);
+    let figures = outbox.of(&Topic::new("a").unwrap(), Instant::now());
+    assert_eq!(figures.accepted, 10_000);
+    assert!(figures.dropped > 9_000 && figures.waiting > 100, "{figures:?}");
+    let rest = drained(&mut outbox, &mut Card::default());
+    assert_eq!(rest, Vec::from_iter(figures.dropped as u32..10_000));
+}
+
+#[test]
+fn what_the_card_drops_for_want_of_room_is_counted_on_its_topic() {
+    let (mut outbox, mut card) = (outbox(), Card { room: Some(1_000), ..Card::default() });
+    let topics = ["a", "b"].map(|it| Topic::new(it).unwrap());
+    topics.iter().for_each(|it| outbox.track(it));
+    for round in 0..20 {
+        append(&mut outbox, "a", round * 100..round * 100 + 100);
+        append(&mut outbox, "b", round * 10..round * 10 + 10);
+        card.settle(&mut outbox, Instant::now() + MINUTE, Situation::Away);
+    }
+    let lost = outbox.total(None).dropped;
+    assert!((1_000..1_400).contains(&lost), "{lost} of 2,200 found no room");
+    let [a, b] = topics.map(|it| outbox.of(&it, Instant::now()).dropped);
+    assert_eq!(a + b, lost);
+    assert!(b * 8 <= a && a <= b * 12, "{a} and {b}");
+    assert_eq!(drained(&mut outbox, &mut card).len() as u64, 2_200 - lost);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_state_goes_behind_what_waits_on_its_topic() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    append(&mut outbox, "a", 0..3);
+    put(&mut outbox, "a", "3");
+    put(&mut outbox, "a", "4");
+    outbox.repeat(message("a", "2"), None, Instant::now());
+    assert_eq!(drained(&mut outbox, &mut card), [0, 1, 2, 3, 4]);
+    put(&mut outbox, "a", "5");
+    append(&mut outbox, "a", 6..7);
+    assert_eq!(drained(&mut outbox, &mut card), [6], "an older state gives way to a newer event");
+}
+
+#[test]
+fn what_the_card_has_damaged_is_counted_and_the_rest_delivered() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    let topic = Topic::new("a").unwrap();
+    outbox.track(&topic);
+    append(&mut outbox, "a", 0..1_000);
+    card.settle(&mut outbox, Instant::now() + MINUTE, Situation::Away);
+    outbox.heard(SpoolEvent::Loaded { first: 128, records: vec![None, None] }, Instant::now());
+    let delivered = drained(&mut outbox, &mut card);
+    assert_eq!(delivered.len(), 998);
+    let figures = outbox.of(&topic, Instant::now());
+    assert_eq!((figures.delivered, figures.dropped, figures.waiting), (998, 2, 0));
+}
+
+#[test]
+fn the_oldest_is_as_old_as_it_is() {
+    let mut outbox = outbox();
+    let now = Instant::now();
+    outbox.append(message("a", "0"), now - MINUTE, None);
+    outbox.append(message("a", "1"), now, None);
+    assert_eq!(outbox.total(Some(now)).oldest, Some(MINUTE));
+    assert_eq!(outbox.of(&Topic::new("a").unwrap(), now).oldest, Some(MINUTE));
+    sent(&mut outbox, true);
+    outbox.acknowledge(Token(0));
+    assert_eq!(outbox.total(Some(now)).oldest, Some(Duration::ZERO));
+}
