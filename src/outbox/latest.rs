@@ -57,6 +57,12 @@ impl Latest {
         self.places.remove(topic).and_then(|place| self.by_place.remove(&place)).is_some()
     }
 
+    /// Whether this very message waits.
+    pub(super) fn holds(&self, message: &Message) -> bool {
+        let waiting = self.places.get(&message.topic).and_then(|place| self.by_place.get(place));
+        waiting.is_some_and(|it| it.message == *message)
+    }
+
     /// The messages, first to go first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.by_place.values()

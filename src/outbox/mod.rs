@@ -66,10 +66,14 @@ impl Outbox {
     }
 
     /// Accepts `message` at `now`, to be given up unsent at `expires`. It replaces an older one in the same lane on
-    /// the same topic, which then is never sent. Where the queue has messages on that topic, it goes behind them.
+    /// the same topic, which then is never sent. A state goes behind what the queue has on its topic; an announcement
+    /// that waits already is not another.
     pub fn put(&mut self, lane: Lane, message: Message, expires: Option<Instant>, now: Instant) {
         if lane == Lane::State && self.tallies.is_queued(&message.topic) {
             return self.append(message, now, None);
+        }
+        if lane == Lane::Announcement && self.announcements.holds(&message) {
+            return;
         }
         let topic = message.topic.clone();
         self.tallies.accept(&topic, false);
@@ -82,9 +86,10 @@ impl Outbox {
         }
     }
 
-    /// Says the state in `message` again, as [`Outbox::put`], unless the queue is going to say a newer one.
+    /// Says the state in `message` again, as [`Outbox::put`], unless that is going to be said, or a newer one by the
+    /// queue.
     pub fn repeat(&mut self, message: Message, expires: Option<Instant>, now: Instant) {
-        if !self.tallies.is_queued(&message.topic) {
+        if !self.tallies.is_queued(&message.topic) && !self.states.holds(&message) {
             self.put(Lane::State, message, expires, now);
         }
     }
