@@ -12,6 +12,7 @@ mod mosquitto_cut;
 mod mosquitto_large;
 mod mosquitto_life;
 mod mosquitto_login;
+mod mosquitto_poison;
 mod mosquitto_qos;
 mod mosquitto_restart;
 mod mosquitto_rivals;
