@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::ini::Document;
 use super::settings::{Settings, Spelling};
 use super::{Config, ConfigErrors, Environment};
+use crate::model::Delivery;
 
 #[test]
 fn each_case_comes_to_what_stands_beside_it() {
@@ -199,8 +200,11 @@ fn describe(config: &Config) -> Vec<String> {
     ];
     let password = credentials.as_ref().and_then(|it| it.password.as_ref());
     lines.extend(password.map(|it| format!("password: {}", it.reveal())));
-    let sampling =
-        |it: &super::HostSampling| format!("{} {:?} {}", it.sensor.as_str(), it.interval, it.dead_band);
+    let sampling = |it: &super::HostSampling| {
+        let every = if it.delivery == Delivery::Every { " every" } else { "" };
+        let qos = it.qos.map(|it| format!(" at QoS {}", it.level())).unwrap_or_default();
+        format!("{} {:?} {}{every}{qos}", it.sensor.as_str(), it.interval, it.dead_band)
+    };
     lines.push(format!("sensors: {}", host.sensors.iter().map(sampling).collect::<Vec<_>>().join(", ")));
     lines
 }

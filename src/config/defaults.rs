@@ -68,6 +68,8 @@ pub(super) const HOST_SENSORS: &str = "all";
 pub(super) const HOST_INTERVAL: &str = "60s";
 /// An unchanged value is seen to be alive four times an hour.
 pub(super) const HOST_HEARTBEAT: &str = "15m";
+/// Home Assistant dates a state when it arrives: an old one would look like the present.
+pub(super) const HOST_DELIVERY: &str = "latest";
 /// The file system that the machine boots from.
 pub(super) const HOST_DISK_PATH: &str = "/";
 
