@@ -99,7 +99,7 @@ impl Slot {
 impl<'f> Reader<'f> {
     /// A reader of `file`, which has `length` bytes.
     pub(super) fn new(file: &'f dyn FileExt, length: u64) -> Reader<'f> {
-        Reader { file, length, buffer: Vec::new(), at: 0 }
+        Reader { file, length, buffer: vec![0; length.min(BUFFER_BYTES) as usize], at: length }
     }
 
     /// Bytes in the file.

@@ -13,12 +13,15 @@ fn each_flipped_bit_costs_at_most_the_record_it_is_in() {
     let image = Image::wrapped();
     let mut losses = 0;
     for (at, owner) in image.owners().into_iter().enumerate() {
-        for bit in 0..8 {
+        // Most of the file is the gap behind each header: there, all bits of a byte at once will do.
+        let is_gap = at % 4096 >= 56 && at < 8192;
+        let flips: Vec<u8> = if is_gap { vec![0xff] } else { (0..8).map(|it| 1 << it).collect() };
+        for flip in flips {
             let mut flipped = image.clone();
-            flipped.bytes[at] ^= 1 << bit;
+            flipped.bytes[at] ^= flip;
             let found = flipped.recovered().unwrap();
             let missing = (14..=22).filter(|it| !found.contains(it)).collect::<Vec<_>>();
-            assert!(missing.is_empty() || missing == [owner], "bit {bit} of byte {at}: {found:?}");
+            assert!(missing.is_empty() || missing == [owner], "{flip:08b} in byte {at}: {found:?}");
             losses += missing.len();
         }
     }
@@ -43,7 +46,7 @@ fn damage_in_many_places_never_makes_up_or_reorders_a_record() {
     let image = Image::wrapped();
     let mut random = fastrand::Rng::with_seed(32);
     let mut counts = [0; 10];
-    for _ in 0..30_000 {
+    for _ in 0..8_000 {
         let mut damaged = image.clone();
         for _ in 0..random.usize(1..8) {
             let at =
@@ -62,7 +65,7 @@ fn damage_in_many_places_never_makes_up_or_reorders_a_record() {
         // `recovered` itself checks every record and their order.
         counts[damaged.recovered().map_or(0, |it| it.len().min(9))] += 1;
     }
-    assert!(counts[3..].iter().all(|it| *it > 100), "{counts:?}");
+    assert!(counts[3..].iter().all(|it| *it > 25), "{counts:?}");
 }
 
 #[test]

