@@ -26,7 +26,7 @@ pub use error::SpoolError;
 use folder::Folder;
 pub use record::Record;
 use spooler::{Request, Spooler};
-use store::LEAST_CAPACITY;
+use store::LEAST_BYTES;
 
 use crate::model::Topic;
 use crate::worker::Worker;
@@ -99,7 +99,7 @@ impl Spool {
     pub fn start(directory: PathBuf, max_bytes: u64, events: Sender<SpoolEvent>) -> io::Result<Spool> {
         let (requests, receiver) = bounded(MOST_REQUESTS);
         let folder = Folder::new(directory);
-        let spooler = Spooler::new(folder, max_bytes.max(LEAST_CAPACITY), events, RETRY_PAUSE);
+        let spooler = Spooler::new(folder, max_bytes.max(LEAST_BYTES), events, RETRY_PAUSE);
         let worker = Worker::spawn("spool", move |_| spooler.run(&receiver))?;
         Ok(Spool { requests, worker })
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 
 use queue_file::QueueFile;
 
 use super::SpoolError;
 use super::check::{Contents, Verdict, check};
-use super::folder::{Folder, Lock, of_queue};
+use super::folder::{Folder, Lock, of_queue, open_queue};
 use super::layout::{self, DATA_START, Reader};
 use super::record::{self, GONE, Record, Undecodable};
 use super::salvage::Salvage;
@@ -16,6 +17,10 @@ use super::salvage::Salvage;
 use crate::model::Topic;
 
 /// The spool, open and sound.
+///
+/// The file has its greatest length from the start, as a hole that takes no room on the disk until it is written. It never
+/// grows, for queue-file 2.0.0 then writes in the wrong place where the ring goes around and little has to be moved: it moves
+/// that with `pwrite` and believes that the file's cursor has followed.
 ///
 /// A record's number is that of its element in the file; they go on over restarts.
 ///
@@ -32,6 +37,8 @@ pub(super) struct Store {
     /// The number of the oldest record.
     first: u64,
     max_bytes: u64,
+    /// Bytes written, at most, since the ring was last empty and began again at its start.
+    written: u64,
     /// What gave way since it was last asked for.
     dropped: BTreeMap<Topic, u64>,
     _lock: Lock,
@@ -72,38 +79,44 @@ impl Store {
         next: u64,
         known: Option<Range<u64>>,
     ) -> Result<(Store, Found), SpoolError> {
-        let capacity = capacity(max_bytes);
         folder.make()?;
         let lock = folder.lock()?;
         let mut lost = 0;
         for _ in 0..MOST_STEPS {
             let Some(file) = folder.open()? else {
-                folder.replace(capacity, next, |_| Ok(()))?;
+                folder.replace(max_bytes, next, |_| Ok(()))?;
                 continue;
             };
             let length =
                 file.metadata().map_err(|cause| SpoolError::Read { path: folder.spool(), cause })?.len();
             let mut reader = Reader::new(&file, length);
-            match check(&mut reader) {
-                Verdict::Sound(Contents { slot, topics })
-                    if known.as_ref().is_none_or(|it| slot.first() <= it.start && slot.next == it.end) =>
-                {
-                    // A file shorter than the capacity is made longer at once, even where its ring is wrapped: that would tear it.
-                    let capacity = if slot.count == 0 { capacity } else { capacity.min(slot.end) };
-                    let queue = QueueFile::with_capacity(folder.spool(), capacity);
-                    let mut queue = queue.map_err(|it| of_queue(it, folder.spool()))?;
-                    queue.set_sync_writes(false);
-                    queue.set_overwrite_on_remove(false); // Zeros would be written where nobody looks.
-                    if queue.is_empty() && queue.file_len() > capacity {
-                        queue.clear().map_err(|it| of_queue(it, folder.spool()))?; // It shrinks.
-                    }
-                    let (folder, first, dropped) = (folder.clone(), slot.first(), BTreeMap::new());
-                    let store = Store { folder, queue, file, first, max_bytes, dropped, _lock: lock };
-                    return Ok((store, Found { topics, lost }));
+            let Contents { slot, bytes, topics } = match check(&mut reader) {
+                Verdict::Sound(contents) => contents,
+                Verdict::Damaged => {
+                    lost += rewrite(folder, length.max(max_bytes), &mut reader, known.clone())?;
+                    continue;
                 }
-                Verdict::Newer => folder.set_aside()?,
-                _ => lost += salvage(folder, capacity, &mut reader, known.clone())?,
+                Verdict::Newer => {
+                    folder.set_aside()?;
+                    continue;
+                }
+            };
+            let numbers = slot.first()..slot.next;
+            if let Some(known) = known.as_ref().filter(|it| it.start < numbers.start || it.end != numbers.end)
+            {
+                rewrite(folder, length.max(max_bytes), &mut reader, Some(known.clone()))?;
+                continue;
             }
+            // Another limit than last time. What has no room in it stays, until it is delivered.
+            let resizable = slot.end != max_bytes && DATA_START + bytes <= max_bytes;
+            if resizable && rewrite(folder, max_bytes, &mut reader, Some(numbers)).is_ok() {
+                continue;
+            }
+            let queue = open_queue(&folder.spool(), slot.end).map_err(|it| of_queue(it, folder.spool()))?;
+            let (folder, first, dropped) = (folder.clone(), slot.first(), BTreeMap::new());
+            let store =
+                Store { folder, queue, file, first, max_bytes, written: length, dropped, _lock: lock };
+            return Ok((store, Found { topics, lost }));
         }
         Err(SpoolError::Damaged { path: folder.spool() })
     }
@@ -126,7 +139,7 @@ impl Store {
     /// Stores `records` and waits until they would survive a cut of the power. The oldest records give way where there
     /// is no room. After an error other than [`SpoolError::TooLarge`] the store is to be reopened.
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), SpoolError> {
-        let limit = self.most_bytes() - DATA_START;
+        let limit = self.queue.file_len() - DATA_START;
         if let Some(bytes) = records.iter().map(Record::spool_bytes).find(|it| *it > limit) {
             return Err(SpoolError::TooLarge { bytes, limit });
         }
@@ -138,7 +151,9 @@ impl Store {
                 bytes <= limit
             });
             let (part, more) = rest.split_at(fitting.count());
-            self.make_room(part.iter().map(Record::spool_bytes).sum())?;
+            let bytes = part.iter().map(Record::spool_bytes).sum();
+            self.make_room(bytes)?;
+            self.written = self.written.saturating_add(bytes);
             self.queue.add_n(part.iter().map(record::encode)).map_err(|it| self.failed(it))?;
             rest = more;
         }
@@ -178,6 +193,9 @@ impl Store {
         let count = next.clamp(self.first, self.numbers().end) - self.first;
         self.queue.remove_n(count as usize).map_err(|it| self.failed(it))?;
         self.first += count;
+        if self.queue.is_empty() && self.written > KEPT_BYTES {
+            self.give_space_back().map_err(|cause| SpoolError::Write { path: self.folder.spool(), cause })?;
+        }
         Ok(())
     }
 
@@ -188,12 +206,11 @@ impl Store {
 
     /// Lets the oldest records give way until `bytes` find room in a file of `max_bytes`.
     fn make_room(&mut self, bytes: u64) -> Result<(), SpoolError> {
-        let most = self.most_bytes();
         let mut used = self.queue.used_bytes();
         let mut topics = BTreeMap::<Topic, u64>::new();
         let mut count = 0;
         let mut queue = self.queue.iter();
-        while used + bytes > most {
+        while used + bytes > self.queue.file_len() {
             let content = queue.borrowed_next().ok_or_else(|| self.damaged())?;
             if let Ok(record) = record::decode(content) {
                 *topics.entry(record.message.topic).or_default() += 1;
@@ -208,13 +225,13 @@ impl Store {
         Ok(())
     }
 
-    /// How long the file may become. It only ever doubles.
-    fn most_bytes(&self) -> u64 {
-        let mut bytes = self.queue.file_len();
-        while bytes <= self.max_bytes / 2 {
-            bytes *= 2;
-        }
-        bytes
+    /// Has the file system take back the blocks of a large backlog that is delivered.
+    fn give_space_back(&mut self) -> io::Result<()> {
+        self.file.sync_data()?; // First the header that says it: else a cut of the power would look like damage.
+        self.file.set_len(KEPT_BYTES.min(self.queue.file_len()))?;
+        self.file.set_len(self.queue.file_len())?;
+        self.written = 0;
+        Ok(())
     }
 
     fn failed(&self, error: queue_file::Error) -> SpoolError {
@@ -226,12 +243,13 @@ impl Store {
     }
 }
 
-/// Replaces a damaged spool by one with all its whole records, and returns how many were lost. What is no spool is set aside.
+/// Replaces the spool by one of `length` bytes with all its whole records, and returns how many were lost. What is no spool is
+/// set aside.
 ///
 /// Where the numbers in it are `known`, each keeps its own, and a lost one leaves a gap. Otherwise nobody knows them yet.
-fn salvage(
+fn rewrite(
     folder: &Folder,
-    capacity: u64,
+    length: u64,
     reader: &mut Reader<'_>,
     known: Option<Range<u64>>,
 ) -> Result<u64, SpoolError> {
@@ -241,7 +259,7 @@ fn salvage(
         return Ok(0);
     };
     let (mut lost, mut found, mut newer) = (0, 0, false);
-    let replaced = folder.replace(capacity, salvage.range().start, |queue| {
+    let replaced = folder.replace(length, salvage.range().start, |queue| {
         let mut batch: Vec<Vec<u8>> = Vec::new();
         let mut bytes = 0;
         salvage.contents(reader, |content| {
@@ -275,13 +293,10 @@ fn salvage(
     replaced.map(|()| lost)
 }
 
-/// The length of a new file, from which doubling leads to `max_bytes`.
-fn capacity(max_bytes: u64) -> u64 {
-    max_bytes >> (max_bytes / LEAST_CAPACITY).ilog2()
-}
-
 /// The least `max_bytes`.
-pub(super) const LEAST_CAPACITY: u64 = 64 * 1024;
+pub(super) const LEAST_BYTES: u64 = 64 * 1024;
+/// What an empty spool keeps of the disk: so much is mostly written again soon, and is cheaper to write the second time.
+const KEPT_BYTES: u64 = 64 * 1024;
 /// The most records that are read at once.
 pub(super) const LOAD_RECORDS: usize = 64;
 /// Once this many bytes are read, no further record is.

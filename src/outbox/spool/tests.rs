@@ -15,7 +15,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::folder::Folder;
 use super::record::Record;
-use super::store::{LEAST_CAPACITY, Store};
+use super::store::{LEAST_BYTES, Store};
 
 use crate::model::Message;
 use crate::model::Qos;
@@ -24,7 +24,8 @@ use crate::model::Topic;
 /// A record that says that it is number `number`, with a payload of `bytes` bytes.
 fn record(number: u64, bytes: usize) -> Record {
     let topic = Topic::new(format!("t/{}", number % 3)).unwrap();
-    let payload = format!("{number:>bytes$}").into_bytes();
+    let mut payload = format!("{number:20}").into_bytes();
+    payload.resize(bytes, b'.');
     let message = Message { topic, payload: payload.into(), qos: Qos::AtLeastOnce, retain: false };
     Record { accepted: number, message }
 }
@@ -42,7 +43,7 @@ fn folder() -> (TempDir, Folder) {
 /// Opens the spool; returns it with the number of records that were lost.
 #[track_caller]
 fn open(folder: &Folder) -> (Store, u64) {
-    let (store, found) = Store::open(folder, LEAST_CAPACITY * 4, 1).unwrap();
+    let (store, found) = Store::open(folder, LEAST_BYTES * 4, 1).unwrap();
     let waiting: u64 = found.topics.values().sum();
     let numbers = store.numbers();
     assert_eq!(waiting, numbers.end - numbers.start, "each record is counted on its topic");
