@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod folder;
 mod layout;
+mod opening;
 mod record;
 mod salvage;
 mod spooler;
@@ -138,8 +139,9 @@ impl Spool {
     }
 
     fn ask(&self, request: Request) {
-        let asked = self.requests.try_send(request);
-        debug_assert!(asked.is_ok(), "one append and one load at a time");
+        self.requests
+            .try_send(request)
+            .expect("releases leave room for the one append and the one load there may be");
     }
 }
 

@@ -4,14 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use super::{LEAST_BYTES, all, folder, open, record, records, spool_file};
+use super::{LEAST_BYTES, all, folder, open, open_with, record, records, spool_file};
 use crate::outbox::spool::SpoolError;
-use crate::outbox::spool::folder::Folder;
-use crate::outbox::spool::store::{LOAD_BYTES, LOAD_RECORDS, Store};
-
-fn open_with(folder: &Folder, max_bytes: u64) -> Store {
-    Store::open(folder, max_bytes, 1).unwrap().0
-}
+use crate::outbox::spool::store::{LOAD_BYTES, LOAD_RECORDS};
 
 #[test]
 fn numbers_go_on_over_restarts_and_an_emptied_spool() {
@@ -62,7 +57,7 @@ fn loads_are_bounded_and_begin_at_what_is_there() {
 #[test]
 fn the_oldest_give_way_and_are_counted_on_their_topics() {
     let (directory, folder) = folder();
-    let mut store = open_with(&folder, LEAST_BYTES);
+    let mut store = open_with(&folder, LEAST_BYTES).0;
     let mut dropped = BTreeMap::new();
     for number in 1..=600 {
         store.append(&[record(number, 300)]).unwrap();
@@ -84,7 +79,7 @@ fn the_oldest_give_way_and_are_counted_on_their_topics() {
 #[test]
 fn a_group_larger_than_the_spool_leaves_its_newest() {
     let (_directory, folder) = folder();
-    let mut store = open_with(&folder, LEAST_BYTES);
+    let mut store = open_with(&folder, LEAST_BYTES).0;
     store.append(&records(1..101, 2000)).unwrap();
     let numbers = store.numbers();
     assert_eq!(numbers.end, 101);
@@ -95,7 +90,7 @@ fn a_group_larger_than_the_spool_leaves_its_newest() {
 #[test]
 fn a_record_that_never_fits_is_refused_and_costs_nobody_a_place() {
     let (_directory, folder) = folder();
-    let mut store = open_with(&folder, LEAST_BYTES * 2);
+    let mut store = open_with(&folder, LEAST_BYTES * 2).0;
     store.append(&records(1..5, 100)).unwrap();
     let mut group = records(5..7, 100);
     group.push(record(7, LEAST_BYTES as usize * 2));
@@ -114,7 +109,7 @@ fn a_record_that_never_fits_is_refused_and_costs_nobody_a_place() {
 fn the_file_takes_room_for_what_is_in_it_and_never_more_than_its_limit() {
     let (directory, folder) = folder();
     let metadata = || fs::metadata(spool_file(&directory)).unwrap();
-    let mut store = open_with(&folder, 1_000_000);
+    let mut store = open_with(&folder, 1_000_000).0;
     assert!(metadata().blocks() * 512 < LEAST_BYTES);
     for number in 1..1500 {
         store.append(&[record(number, 1000)]).unwrap();
@@ -126,7 +121,7 @@ fn the_file_takes_room_for_what_is_in_it_and_never_more_than_its_limit() {
     assert!(metadata().blocks() * 512 <= LEAST_BYTES, "it is given back when all is delivered");
     store.append(&records(1500..1510, 1000)).unwrap();
     drop(store);
-    assert_eq!(all(&open_with(&folder, 1_000_000)), (1500..1510).collect::<Vec<_>>());
+    assert_eq!(all(&open_with(&folder, 1_000_000).0), (1500..1510).collect::<Vec<_>>());
 }
 
 #[test]
@@ -134,13 +129,13 @@ fn another_limit_takes_effect_without_costing_a_record() {
     let (directory, folder) = folder();
     let length = || fs::metadata(spool_file(&directory)).unwrap().len();
     // The ring goes around.
-    let mut store = open_with(&folder, LEAST_BYTES);
+    let mut store = open_with(&folder, LEAST_BYTES).0;
     for number in 1..=100 {
         store.append(&[record(number, 1000)]).unwrap();
     }
     let first = store.numbers().start;
     drop(store);
-    let mut store = open_with(&folder, LEAST_BYTES * 8);
+    let mut store = open_with(&folder, LEAST_BYTES * 8).0;
     assert_eq!((length(), store.numbers()), (LEAST_BYTES * 8, first..101));
     for number in 101..300 {
         store.append(&[record(number, 1000)]).unwrap();
@@ -148,11 +143,11 @@ fn another_limit_takes_effect_without_costing_a_record() {
     assert_eq!(all(&store), (first..300).collect::<Vec<_>>());
     drop(store);
     // What has no room within the new limit stays until it is delivered.
-    let mut store = open_with(&folder, LEAST_BYTES);
+    let mut store = open_with(&folder, LEAST_BYTES).0;
     assert_eq!((length(), all(&store)), (LEAST_BYTES * 8, (first..300).collect()));
     store.release(290).unwrap();
     drop(store);
-    let store = open_with(&folder, LEAST_BYTES);
+    let store = open_with(&folder, LEAST_BYTES).0;
     assert_eq!((length(), all(&store)), (LEAST_BYTES, (290..300).collect()));
 }
 
