@@ -116,7 +116,7 @@ impl Spool {
         self.ask(Request::Append(records));
     }
 
-    /// Asks for the next records from the number `from` on, up to 64 records or 32 KiB, at least one. Never blocks. The answer is
+    /// Asks for the next records from the number `from` on, up to 256 records or 32 KiB, at least one. Never blocks. The answer is
     /// [`SpoolEvent::Loaded`] or [`SpoolEvent::Failed`], which is to be waited for before asking again.
     pub fn load(&self, from: u64) {
         self.ask(Request::Load(from));

@@ -9,7 +9,7 @@ use queue_file::QueueFile;
 
 use super::SpoolError;
 use super::folder::{Folder, Lock, of_queue};
-use super::layout::{self, DATA_START};
+use super::layout::{self, DATA_START, Reader};
 use super::opening::{self, Found};
 use super::record::{self, Record};
 
@@ -38,6 +38,8 @@ pub(super) struct Store {
     max_bytes: u64,
     /// Bytes written, at most, since the ring was last empty and began again at its start.
     written: u64,
+    /// The number and the place of the record after those that were loaded last.
+    reached: Option<(u64, u64)>,
     /// What gave way since it was last asked for.
     dropped: BTreeMap<Topic, u64>,
     lock: Lock,
@@ -48,7 +50,8 @@ impl Store {
     pub(super) fn new(folder: Folder, max_bytes: u64, found: Found) -> Store {
         let Found { queue, file, lock, first, .. } = found;
         // What was written before is not known: the whole ring, at worst.
-        Store { folder, queue, file, first, max_bytes, written: u64::MAX, dropped: BTreeMap::new(), lock }
+        let (written, reached, dropped) = (u64::MAX, None, BTreeMap::new());
+        Store { folder, queue, file, first, max_bytes, written, reached, dropped, lock }
     }
 
     /// Opens the spool again after it failed with the records `numbers` in it. Neither more nor fewer will be in it: those that
@@ -111,24 +114,35 @@ impl Store {
 
     /// The records from the number `from` on, some of them, and the number of the first: later than `from` where that is gone.
     /// `None` stands for one that was damaged.
-    pub(super) fn load(&self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
+    ///
+    /// Not by the crate, which would read its way from the oldest record each time.
+    pub(super) fn load(&mut self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
         let numbers = self.numbers();
         let first = from.max(numbers.start);
-        let mut records = Vec::new();
-        let mut bytes = 0;
-        let mut queue = self.queue.iter();
-        if first < numbers.end && first > numbers.start {
-            let before = queue.nth((first - numbers.start - 1) as usize);
-            before.ok_or_else(|| self.damaged())?;
+        let (mut records, mut content, mut bytes) = (Vec::new(), Vec::new(), 0);
+        if first >= numbers.end {
+            return Ok((first, records));
         }
-        for _ in first..numbers.end {
-            let content = queue.borrowed_next().ok_or_else(|| self.damaged())?;
-            records.push(record::decode(content).ok());
-            bytes += content.len();
-            if records.len() >= LOAD_RECORDS || bytes >= LOAD_BYTES {
-                break;
+        let ring_end = self.queue.file_len();
+        let mut reader = Reader::new(&self.file, ring_end);
+        let (mut number, mut at) = match self.reached {
+            Some((number, at)) if (numbers.start..=first).contains(&number) => (number, at),
+            _ => {
+                let slot = reader.slots().newest.filter(|it| it.first() == numbers.start);
+                slot.map(|it| (numbers.start, it.first_at)).ok_or_else(|| self.damaged())?
             }
+        };
+        while number < numbers.end && records.len() < LOAD_RECORDS && bytes < LOAD_BYTES {
+            let element = reader.element(at, ring_end).filter(|it| it.number == number);
+            let element = element.ok_or_else(|| self.damaged())?;
+            if number >= first {
+                reader.content(&element, &mut content);
+                records.push(record::decode(&content).ok());
+                bytes += content.len();
+            }
+            (number, at) = (number + 1, element.end());
         }
+        self.reached = Some((number, at));
         Ok((first, records))
     }
 
@@ -137,6 +151,9 @@ impl Store {
         let count = next.clamp(self.first, self.numbers().end) - self.first;
         self.queue.remove_n(count as usize).map_err(|it| self.failed(it))?;
         self.first += count;
+        if self.queue.is_empty() {
+            self.reached = None; // It begins again at the start of the ring.
+        }
         if self.queue.is_empty() && self.written > KEPT_BYTES {
             self.give_space_back().map_err(|cause| SpoolError::Write { path: self.folder.spool(), cause })?;
         }
@@ -192,6 +209,6 @@ pub(super) const LEAST_BYTES: u64 = 64 * 1024;
 /// What an empty spool keeps of the disk: so much is mostly written again soon, and is cheaper to write the second time.
 const KEPT_BYTES: u64 = 64 * 1024;
 /// The most records that are read at once.
-pub(super) const LOAD_RECORDS: usize = 64;
+pub(super) const LOAD_RECORDS: usize = 256;
 /// Once this many bytes are read, no further record is.
 pub(super) const LOAD_BYTES: usize = 32 * 1024;

@@ -51,8 +51,8 @@ fn open(folder: &Folder) -> (Store, u64) {
 fn open_with(folder: &Folder, max_bytes: u64) -> (Store, u64) {
     let found = opening::open(folder, max_bytes, 1).unwrap();
     let (counted, lost) = (found.topics.values().sum::<u64>(), found.lost);
-    let store = Store::new(folder.clone(), max_bytes, found);
-    let gone = all(&store).iter().filter(|it| **it == 0).count() as u64;
+    let mut store = Store::new(folder.clone(), max_bytes, found);
+    let gone = all(&mut store).iter().filter(|it| **it == 0).count() as u64;
     let numbers = store.numbers();
     assert_eq!(counted + gone, numbers.end - numbers.start, "each record is counted on its topic");
     (store, lost)
@@ -60,7 +60,7 @@ fn open_with(folder: &Folder, max_bytes: u64) -> (Store, u64) {
 
 /// The `accepted` of everything in `store`, in order: 0 for what is gone. Every record is checked to be as it was made.
 #[track_caller]
-fn all(store: &Store) -> Vec<u64> {
+fn all(store: &mut Store) -> Vec<u64> {
     let mut found = Vec::new();
     let mut next = store.numbers().start;
     loop {

@@ -60,8 +60,8 @@ fn run(seed: u64) {
                 let end = (at + random.usize(1..5000)).min(bytes.len());
                 bytes[at..end].fill_with(|| random.u8(..));
                 fs::write(spool_file(&directory), bytes).unwrap();
-                let (opened, lost) = open();
-                let left = all(&opened);
+                let (mut opened, lost) = open();
+                let left = all(&mut opened);
                 assert_eq!(left.len() + lost as usize, list.len(), "step {step}");
                 assert!(left.iter().all(|it| list.contains(it)) && left.is_sorted(), "step {step}");
                 // A place of 5000 bytes holds that many of the smallest.
@@ -69,7 +69,7 @@ fn run(seed: u64) {
                 (store, list) = (opened, left);
             }
         }
-        assert_eq!(all(&store), list, "step {step}");
+        assert_eq!(all(&mut store), list, "step {step}");
         assert!(fs::metadata(spool_file(&directory)).unwrap().len() <= max_bytes);
     }
 }

@@ -70,8 +70,8 @@ fn a_cut_of_the_power_costs_nothing_that_was_stored() {
             if index == 1 && round % 5 == 0 {
                 let (other, other_folder) = super::folder();
                 fs::write(spool_file(&other), &image.bytes).unwrap();
-                let (other, _) = open(&other_folder);
-                assert_eq!(all(&other), found);
+                let (mut other, _) = open(&other_folder);
+                assert_eq!(all(&mut other), found);
             }
         }
         next = store.numbers().end;
