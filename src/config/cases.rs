@@ -176,7 +176,7 @@ fn load(text: &str) -> (Result<Config, ConfigErrors>, TempDir) {
 }
 
 fn describe(config: &Config) -> Vec<String> {
-    let Config { broker, credentials, client, topics, discovery, host, logging, .. } = config;
+    let Config { broker, credentials, client, topics, discovery, host, spool, logging, .. } = config;
     let mut lines = vec![
         format!("broker: {} {}", broker.host, broker.port),
         format!("tls: {:?}", broker.tls),
@@ -196,6 +196,7 @@ fn describe(config: &Config) -> Vec<String> {
         format!("software: {:?}", discovery.sw_version),
         format!("birth: {} {}", discovery.birth_topic, discovery.birth_payload),
         format!("host: {} {:?}", host.disk_path.display(), host.heartbeat),
+        format!("spool: {:?} {} {}", spool.mode, spool.directory.display(), spool.max_bytes),
         format!("log: {:?} {} {} x {}", logging.file, logging.level, logging.max_bytes, logging.backups),
     ];
     let password = credentials.as_ref().and_then(|it| it.password.as_ref());

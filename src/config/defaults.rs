@@ -51,6 +51,13 @@ pub(super) const BIRTH_LEVEL: &str = "status";
 /// Home Assistant's own.
 pub(super) const BIRTH_PAYLOAD: &str = "online";
 
+/// A card is worn by writing, and a broker that answers needs none of it.
+pub(super) const SPOOL_MODE: &str = "outage";
+/// The Filesystem Hierarchy Standard's place, section 5.8, and systemd's for a service's state.
+pub(super) const SPOOL_DIRECTORY: &str = "/var/lib/luigi-mqtt";
+/// A hundred thousand short messages: one a second for a day. Checked at the start within a second or two.
+pub(super) const SPOOL_MAX_BYTES: &str = "16M";
+
 /// Under a name of its own: the Python module's file may belong to another user.
 pub(super) const LOG_FILE: &str = "/var/log/luigi-mqtt.log";
 /// The Python module's.

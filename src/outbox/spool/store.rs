@@ -8,11 +8,10 @@ use std::ops::Range;
 use queue_file::QueueFile;
 
 use super::SpoolError;
-use super::check::{Contents, Verdict, check};
-use super::folder::{Folder, Lock, of_queue, open_queue};
+use super::folder::{Folder, Lock, of_queue};
 use super::layout::{self, DATA_START, Reader};
-use super::record::{self, GONE, Record, Undecodable};
-use super::salvage::Salvage;
+use super::opening::{self, Found};
+use super::record::{self, Record};
 
 use crate::model::Topic;
 
@@ -24,10 +23,10 @@ use crate::model::Topic;
 ///
 /// A record's number is that of its element in the file; they go on over restarts.
 ///
-/// One `fdatasync` makes a group last: content and header are written in any order before it, so a cut of the power may leave
-/// any part of them. That can damage nothing of earlier groups: a group goes into free space, and of the two headers
-/// it writes the older one. Space is free once its records are delivered, even where the header that says so never
-/// reached the card; then the opening finds them written over, which is damage as any other, and salvages the rest.
+/// One `fdatasync` makes a group last: its content and its header reach the card before that in any order, so a cut of the power
+/// may leave any part of them. It takes no earlier group with it, for a group is written into free space, and a header without
+/// its group is damage like any other: what is whole is salvaged. Space is free once its records are delivered, even
+/// where the header that says so did not reach the card: then they are found written over, and are not missed.
 #[derive(Debug)]
 pub(super) struct Store {
     folder: Folder,
@@ -39,25 +38,20 @@ pub(super) struct Store {
     max_bytes: u64,
     /// Bytes written, at most, since the ring was last empty and began again at its start.
     written: u64,
+    /// The number and the place of the record after those that were loaded last.
+    reached: Option<(u64, u64)>,
     /// What gave way since it was last asked for.
     dropped: BTreeMap<Topic, u64>,
-    _lock: Lock,
-}
-
-/// What was found at opening.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct Found {
-    /// How many records there are on each topic.
-    pub(super) topics: BTreeMap<Topic, u64>,
-    /// How many records were lost to damage.
-    pub(super) lost: u64,
+    lock: Lock,
 }
 
 impl Store {
-    /// Opens the spool in `folder`, makes it where it is missing, and salvages it where it is damaged. The first record of a new
-    /// one has the number `next`.
-    pub(super) fn open(folder: &Folder, max_bytes: u64, next: u64) -> Result<(Store, Found), SpoolError> {
-        Store::open_with(folder, max_bytes, next, None)
+    /// The spool in `folder`, which may become `max_bytes` long, with what was found there.
+    pub(super) fn new(folder: Folder, max_bytes: u64, found: Found) -> Store {
+        let Found { queue, file, lock, first, .. } = found;
+        // What was written before is not known: the whole ring, at worst.
+        let (written, reached, dropped) = (u64::MAX, None, BTreeMap::new());
+        Store { folder, queue, file, first, max_bytes, written, reached, dropped, lock }
     }
 
     /// Opens the spool again after it failed with the records `numbers` in it. Neither more nor fewer will be in it: those that
@@ -66,59 +60,12 @@ impl Store {
         if !self.is_in_place() {
             return Err(SpoolError::Vanished { path: self.folder.spool() });
         }
-        let (folder, max_bytes, first) = (self.folder.clone(), self.max_bytes, numbers.start);
-        drop(self); // Frees the lock.
-        let (mut store, _) = Store::open_with(&folder, max_bytes, first, Some(numbers))?;
+        let Store { folder, max_bytes, lock, .. } = self;
+        let first = numbers.start;
+        let found = opening::open_again(&folder, max_bytes, numbers, lock)?;
+        let mut store = Store::new(folder, max_bytes, found);
         store.release(first)?;
         Ok(store)
-    }
-
-    fn open_with(
-        folder: &Folder,
-        max_bytes: u64,
-        next: u64,
-        known: Option<Range<u64>>,
-    ) -> Result<(Store, Found), SpoolError> {
-        folder.make()?;
-        let lock = folder.lock()?;
-        let mut lost = 0;
-        for _ in 0..MOST_STEPS {
-            let Some(file) = folder.open()? else {
-                folder.replace(max_bytes, next, |_| Ok(()))?;
-                continue;
-            };
-            let length =
-                file.metadata().map_err(|cause| SpoolError::Read { path: folder.spool(), cause })?.len();
-            let mut reader = Reader::new(&file, length);
-            let Contents { slot, bytes, topics } = match check(&mut reader) {
-                Verdict::Sound(contents) => contents,
-                Verdict::Damaged => {
-                    lost += rewrite(folder, length.max(max_bytes), &mut reader, known.clone())?;
-                    continue;
-                }
-                Verdict::Newer => {
-                    folder.set_aside()?;
-                    continue;
-                }
-            };
-            let numbers = slot.first()..slot.next;
-            if let Some(known) = known.as_ref().filter(|it| it.start < numbers.start || it.end != numbers.end)
-            {
-                rewrite(folder, length.max(max_bytes), &mut reader, Some(known.clone()))?;
-                continue;
-            }
-            // Another limit than last time. What has no room in it stays, until it is delivered.
-            let resizable = slot.end != max_bytes && DATA_START + bytes <= max_bytes;
-            if resizable && rewrite(folder, max_bytes, &mut reader, Some(numbers)).is_ok() {
-                continue;
-            }
-            let queue = open_queue(&folder.spool(), slot.end).map_err(|it| of_queue(it, folder.spool()))?;
-            let (folder, first, dropped) = (folder.clone(), slot.first(), BTreeMap::new());
-            let store =
-                Store { folder, queue, file, first, max_bytes, written: length, dropped, _lock: lock };
-            return Ok((store, Found { topics, lost }));
-        }
-        Err(SpoolError::Damaged { path: folder.spool() })
     }
 
     /// The numbers of the records in it.
@@ -167,24 +114,35 @@ impl Store {
 
     /// The records from the number `from` on, some of them, and the number of the first: later than `from` where that is gone.
     /// `None` stands for one that was damaged.
-    pub(super) fn load(&self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
+    ///
+    /// Not by the crate, which would read its way from the oldest record each time.
+    pub(super) fn load(&mut self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
         let numbers = self.numbers();
         let first = from.max(numbers.start);
-        let mut records = Vec::new();
-        let mut bytes = 0;
-        let mut queue = self.queue.iter();
-        if first < numbers.end && first > numbers.start {
-            let before = queue.nth((first - numbers.start - 1) as usize);
-            before.ok_or_else(|| self.damaged())?;
+        let (mut records, mut content, mut bytes) = (Vec::new(), Vec::new(), 0);
+        if first >= numbers.end {
+            return Ok((first, records));
         }
-        for _ in first..numbers.end {
-            let content = queue.borrowed_next().ok_or_else(|| self.damaged())?;
-            records.push(record::decode(content).ok());
-            bytes += content.len();
-            if records.len() >= LOAD_RECORDS || bytes >= LOAD_BYTES {
-                break;
+        let ring_end = self.queue.file_len();
+        let mut reader = Reader::new(&self.file, ring_end);
+        let (mut number, mut at) = match self.reached {
+            Some((number, at)) if (numbers.start..=first).contains(&number) => (number, at),
+            _ => {
+                let slot = reader.slots().newest.filter(|it| it.first() == numbers.start);
+                slot.map(|it| (numbers.start, it.first_at)).ok_or_else(|| self.damaged())?
             }
+        };
+        while number < numbers.end && records.len() < LOAD_RECORDS && bytes < LOAD_BYTES {
+            let element = reader.element(at, ring_end).filter(|it| it.number == number);
+            let element = element.ok_or_else(|| self.damaged())?;
+            if number >= first {
+                reader.content(&element, &mut content);
+                records.push(record::decode(&content).ok());
+                bytes += content.len();
+            }
+            (number, at) = (number + 1, element.end());
         }
+        self.reached = Some((number, at));
         Ok((first, records))
     }
 
@@ -193,6 +151,9 @@ impl Store {
         let count = next.clamp(self.first, self.numbers().end) - self.first;
         self.queue.remove_n(count as usize).map_err(|it| self.failed(it))?;
         self.first += count;
+        if self.queue.is_empty() {
+            self.reached = None; // It begins again at the start of the ring.
+        }
         if self.queue.is_empty() && self.written > KEPT_BYTES {
             self.give_space_back().map_err(|cause| SpoolError::Write { path: self.folder.spool(), cause })?;
         }
@@ -243,63 +204,11 @@ impl Store {
     }
 }
 
-/// Replaces the spool by one of `length` bytes with all its whole records, and returns how many were lost. What is no spool is
-/// set aside.
-///
-/// Where the numbers in it are `known`, each keeps its own, and a lost one leaves a gap. Otherwise nobody knows them yet.
-fn rewrite(
-    folder: &Folder,
-    length: u64,
-    reader: &mut Reader<'_>,
-    known: Option<Range<u64>>,
-) -> Result<u64, SpoolError> {
-    let keeps_gaps = known.is_some();
-    let Some(salvage) = Salvage::search(reader, known) else {
-        folder.set_aside()?;
-        return Ok(0);
-    };
-    let (mut lost, mut found, mut newer) = (0, 0, false);
-    let replaced = folder.replace(length, salvage.range().start, |queue| {
-        let mut batch: Vec<Vec<u8>> = Vec::new();
-        let mut bytes = 0;
-        salvage.contents(reader, |content| {
-            let content = match content.map(|it| (it, record::decode(it))) {
-                Some((content, Ok(_) | Err(Undecodable::Gone))) => Some(content),
-                Some((_, Err(Undecodable::Newer))) => {
-                    newer = true;
-                    return Err(queue_file::Error::InvalidValue { msg: "newer".to_owned() });
-                }
-                Some((_, Err(Undecodable::Nonsense))) | None => None,
-            };
-            let is_over = found == 0 && salvage.start_may_be_over();
-            lost += u64::from(content.is_none() && !is_over);
-            found += u64::from(content.is_some());
-            if let Some(content) = content.or(keeps_gaps.then_some(GONE)) {
-                bytes += content.len();
-                batch.push(content.to_owned());
-            }
-            if batch.len() >= LOAD_RECORDS || bytes >= LOAD_BYTES {
-                bytes = 0;
-                return queue.add_n(batch.drain(..));
-            }
-            Ok(())
-        })?;
-        queue.add_n(batch)
-    });
-    if newer {
-        folder.set_aside()?;
-        return Ok(0);
-    }
-    replaced.map(|()| lost)
-}
-
 /// The least `max_bytes`.
 pub(super) const LEAST_BYTES: u64 = 64 * 1024;
 /// What an empty spool keeps of the disk: so much is mostly written again soon, and is cheaper to write the second time.
 const KEPT_BYTES: u64 = 64 * 1024;
 /// The most records that are read at once.
-pub(super) const LOAD_RECORDS: usize = 64;
+pub(super) const LOAD_RECORDS: usize = 256;
 /// Once this many bytes are read, no further record is.
 pub(super) const LOAD_BYTES: usize = 32 * 1024;
-/// To set aside, to salvage, to make a new one, and to open that; one more for each would help nothing.
-const MOST_STEPS: usize = 4;

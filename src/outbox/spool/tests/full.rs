@@ -46,10 +46,10 @@ fn a_full_disk_refuses_a_group_whole_and_stores_it_when_there_is_room() {
             assert!(matches!(cause, SpoolError::Write { .. }), "{cause:?}");
             let first = store.numbers().start;
             store = store.reopen(first..next).unwrap();
-            assert_eq!(all(&store), held, "limit {limit}: all or nothing");
+            assert_eq!(all(&mut store), held, "limit {limit}: all or nothing");
             store.append(&group).unwrap();
         }
-        assert_eq!(all(&store), expected, "limit {limit}");
+        assert_eq!(all(&mut store), expected, "limit {limit}");
         next += 20;
         // Around the ring, not always from its start.
         store.append(&[record(next, limit as usize % 5000)]).unwrap();

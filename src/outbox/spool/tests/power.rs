@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::image::Image;
-use super::{LEAST_BYTES, all, folder, open, records, spool_file};
-use crate::outbox::spool::store::Store;
+use super::{all, folder, open, records, spool_file};
 
 /// Each mixture of the pages of two states of a file, some of them where there are too many.
 fn mixtures(before: &[u8], after: &[u8], page: usize, random: &mut fastrand::Rng) -> Vec<Image> {
@@ -71,8 +70,8 @@ fn a_cut_of_the_power_costs_nothing_that_was_stored() {
             if index == 1 && round % 5 == 0 {
                 let (other, other_folder) = super::folder();
                 fs::write(spool_file(&other), &image.bytes).unwrap();
-                let (other, _) = Store::open(&other_folder, LEAST_BYTES * 4, 1).unwrap();
-                assert_eq!(all(&other), found);
+                let (mut other, _) = open(&other_folder);
+                assert_eq!(all(&mut other), found);
             }
         }
         next = store.numbers().end;
