@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::ini::Document;
 use super::settings::{Settings, Spelling};
 use super::{Config, ConfigErrors, Endpoint, Environment};
+use crate::model::Delivery;
 
 #[test]
 fn each_case_comes_to_what_stands_beside_it() {
@@ -175,7 +176,7 @@ fn load(text: &str) -> (Result<Config, ConfigErrors>, TempDir) {
 }
 
 fn describe(config: &Config) -> Vec<String> {
-    let Config { broker, credentials, client, topics, discovery, host, logging, .. } = config;
+    let Config { broker, credentials, client, topics, discovery, host, spool, logging, .. } = config;
     let mut lines = vec![
         format!(
             "broker: {}",
@@ -199,12 +200,16 @@ fn describe(config: &Config) -> Vec<String> {
         format!("software: {:?}", discovery.sw_version),
         format!("birth: {} {}", discovery.birth_topic, discovery.birth_payload),
         format!("host: {} {:?}", host.disk_path.display(), host.heartbeat),
+        format!("spool: {:?} {} {}", spool.mode, spool.directory.display(), spool.max_bytes),
         format!("log: {:?} {} {} x {}", logging.file, logging.level, logging.max_bytes, logging.backups),
     ];
     let password = credentials.as_ref().and_then(|it| it.password.as_ref());
     lines.extend(password.map(|it| format!("password: {}", it.reveal())));
-    let sampling =
-        |it: &super::HostSampling| format!("{} {:?} {}", it.sensor.as_str(), it.interval, it.dead_band);
+    let sampling = |it: &super::HostSampling| {
+        let every = if it.delivery == Delivery::Every { " every" } else { "" };
+        let qos = it.qos.map(|it| format!(" at QoS {}", it.level())).unwrap_or_default();
+        format!("{} {:?} {}{every}{qos}", it.sensor.as_str(), it.interval, it.dead_band)
+    };
     lines.push(format!("sensors: {}", host.sensors.iter().map(sampling).collect::<Vec<_>>().join(", ")));
     lines
 }

@@ -53,6 +53,13 @@ pub(super) const BIRTH_LEVEL: &str = "status";
 /// Home Assistant's own.
 pub(super) const BIRTH_PAYLOAD: &str = "online";
 
+/// A card is worn by writing, and a broker that answers needs none of it.
+pub(super) const SPOOL_MODE: &str = "outage";
+/// The Filesystem Hierarchy Standard's place, section 5.8, and systemd's for a service's state.
+pub(super) const SPOOL_DIRECTORY: &str = "/var/lib/luigi-mqtt";
+/// A hundred thousand short messages: one a second for a day. Checked at the start within a second or two.
+pub(super) const SPOOL_MAX_BYTES: &str = "16M";
+
 /// Under a name of its own: the Python module's file may belong to another user.
 pub(super) const LOG_FILE: &str = "/var/log/luigi-mqtt.log";
 /// The Python module's.
@@ -70,6 +77,8 @@ pub(super) const HOST_SENSORS: &str = "all";
 pub(super) const HOST_INTERVAL: &str = "60s";
 /// An unchanged value is seen to be alive four times an hour.
 pub(super) const HOST_HEARTBEAT: &str = "15m";
+/// Home Assistant dates a state when it arrives: an old one would look like the present.
+pub(super) const HOST_DELIVERY: &str = "latest";
 /// The file system that the machine boots from.
 pub(super) const HOST_DISK_PATH: &str = "/";
 

@@ -7,6 +7,8 @@ use super::defaults;
 use super::settings::{Reported, Settings};
 use super::value::{self, Refusal};
 
+use crate::model::Delivery;
+use crate::model::Qos;
 use crate::model::nearest;
 
 /// Which readings of the machine itself are published, and how often.
@@ -31,6 +33,10 @@ pub struct HostSampling {
     pub interval: Duration,
     /// A change up to this much is not published, in the reading's unit. 0 publishes every change.
     pub dead_band: f64,
+    /// Which of its values are delivered after an outage.
+    pub delivery: Delivery,
+    /// Quality of service; `None` is that of the client.
+    pub qos: Option<Qos>,
 }
 
 /// A group of readings of the machine itself.
@@ -97,12 +103,16 @@ impl HostSampling {
                 set.map(|it| it.map_or(default, |it| it.value))
             }
         };
+        let delivery =
+            settings.key(HOST, format!("{name}_DELIVERY")).or(defaults::HOST_DELIVERY, value::delivery);
+        let qos = settings.key(HOST, format!("{name}_QOS")).if_set(value::qos);
         let interval = match (set_interval?, defaults::interval(sensor)) {
             (Some(set), _) => set.value,
             (None, Some(default)) => default,
             (None, None) => general?,
         };
-        Ok(HostSampling { sensor, interval, dead_band: dead_band? })
+        let qos = qos?.map(|it| it.value);
+        Ok(HostSampling { sensor, interval, dead_band: dead_band?, delivery: delivery?, qos })
     }
 }
 

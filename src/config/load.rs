@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place, Problem};
 use super::ini::Document;
 use super::settings::{Reported, Settings, read_file};
-use super::{Broker, Client, Config, Credentials, Discovery, Host, Logging, Topics};
+use super::{Broker, Client, Config, Credentials, Discovery, Host, Logging, Spool, Topics};
 
 impl Config {
     /// The configuration in the file `explicit`, else in the one that the variable
@@ -60,6 +60,7 @@ impl Config {
         let prefix = topics.as_ref().ok().map(|it| &it.discovery_prefix);
         let discovery = Discovery::read(settings, prefix);
         let host = Host::read(settings);
+        let spool = Spool::read(settings);
         let logging = Logging::read(settings);
         Ok(Config {
             path,
@@ -69,11 +70,7 @@ impl Config {
             topics: topics?,
             discovery: discovery?,
             host: host?,
-            spool: super::Spool {
-                mode: Default::default(),
-                directory: "/var/lib/luigi-mqtt".into(),
-                max_bytes: 16 << 20,
-            },
+            spool: spool?,
             logging: logging?,
             warnings: Vec::new(),
         })
@@ -238,6 +235,17 @@ mod tests {
         assert_eq!(config.topics.state.as_str(), "smarthome/pi");
         assert_eq!(config.topics.availability.as_str(), "smarthome/pi/availability");
         assert_eq!(config.topics.discovery_prefix.as_str(), "homeassistant");
+    }
+
+    #[test]
+    fn the_spool_is_where_the_service_manager_has_its_folder() {
+        let (_root, environment) = machine(&[]);
+        let directory = |environment: &Environment| Config::load(None, environment).unwrap().spool.directory;
+        assert_eq!(directory(&environment), Path::new("/var/lib/luigi-mqtt"));
+        let environment = environment.with("STATE_DIRECTORY", "/var/lib/x:/var/lib/y");
+        assert_eq!(directory(&environment), Path::new("/var/lib/x"));
+        let (_root, environment) = machine(&[(DEFAULT_FILES[0], "[Spool]\nDIRECTORY=/mnt\n")]);
+        assert_eq!(directory(&environment.with("STATE_DIRECTORY", "/x")), Path::new("/mnt"));
     }
 
     #[test]

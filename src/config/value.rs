@@ -9,6 +9,7 @@ use log::LevelFilter;
 
 use super::error::Problem;
 
+use crate::model::Delivery;
 use crate::model::Qos;
 use crate::model::Topic;
 use crate::model::TopicError;
@@ -213,6 +214,15 @@ pub(super) fn topic(text: &str) -> Result<Topic, Refusal> {
 pub(super) fn qos(text: &str) -> Result<Qos, Refusal> {
     let level = digits(text).and_then(|it| u8::try_from(it).ok());
     level.and_then(Qos::from_level).ok_or_else(|| "0, 1 or 2".into())
+}
+
+/// Which messages are delivered after an outage.
+pub(super) fn delivery(text: &str) -> Result<Delivery, Refusal> {
+    match text.to_ascii_lowercase().as_str() {
+        "latest" => Ok(Delivery::Latest),
+        "every" => Ok(Delivery::Every),
+        _ => Err("latest or every".into()),
+    }
 }
 
 /// The least important level to log, in Python's names.

@@ -31,9 +31,9 @@ impl Core {
     /// # Errors
     ///
     /// [`DaemonError`], any but [`DaemonError::Link`].
-    pub(super) fn start<'a>(
+    pub(super) fn start(
         config: &Config,
-        entities: impl IntoIterator<Item = &'a Entity>,
+        entities: impl IntoIterator<Item = Entity>,
         health: Health,
         stop: Receiver<Infallible>,
     ) -> Result<Core, DaemonError> {
@@ -43,7 +43,7 @@ impl Core {
         let (window, spool) = (config.client.max_in_flight, config.spool.clone());
         let (mut bridge, inbox, client) = bridge::new(presence, window, spool, health, stop, reported);
         for entity in entities {
-            bridge.register(entity.clone()).map_err(DaemonError::Entity)?;
+            bridge.register(entity).map_err(DaemonError::Entity)?;
         }
         let failed = |cause| DaemonError::System { part: "the link thread", cause };
         let link = Link::start(options, reports).map_err(failed)?;

@@ -93,7 +93,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     let sources = host::sources(&config.host, &health);
     // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
-    let entities = sources.iter().flat_map(|it| it.source.entities());
+    let entities = sources.iter().flat_map(|it| it.entities());
     let mut core = Core::start(&config, entities, health, stop.clone())?;
     let poller = Poller::start(sources, core.client().outlet()).map_err(system("the poll thread"))?;
     notifier.ready();

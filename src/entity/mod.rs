@@ -134,6 +134,13 @@ impl Entity {
         self.qos
     }
 
+    /// The same entity with states to be delivered in this way.
+    pub fn delivered(mut self, delivery: Delivery, qos: Option<Qos>) -> Entity {
+        self.delivery = delivery;
+        self.qos = qos;
+        self
+    }
+
     /// Whether Home Assistant 2023.12, the oldest we look after, takes it without complaint. An entity
     /// for which this is false is fine in newer ones.
     pub fn known_in_2023_12(&self) -> bool {

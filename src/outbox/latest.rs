@@ -52,9 +52,15 @@ impl Latest {
         Some(waiting)
     }
 
-    /// Forgets the message of `topic`. Returns whether there was one.
-    pub(super) fn remove(&mut self, topic: &Topic) -> bool {
-        self.places.remove(topic).and_then(|place| self.by_place.remove(&place)).is_some()
+    /// Takes the message of `topic`.
+    pub(super) fn take(&mut self, topic: &Topic) -> Option<Waiting> {
+        self.places.remove(topic).and_then(|place| self.by_place.remove(&place))
+    }
+
+    /// Whether this very message waits.
+    pub(super) fn holds(&self, message: &Message) -> bool {
+        let waiting = self.places.get(&message.topic).and_then(|place| self.by_place.get(place));
+        waiting.is_some_and(|it| it.message == *message)
     }
 
     /// The messages, first to go first.

@@ -66,10 +66,14 @@ impl Outbox {
     }
 
     /// Accepts `message` at `now`, to be given up unsent at `expires`. It replaces an older one in the same lane on
-    /// the same topic, which then is never sent. Where the queue has messages on that topic, it goes behind them.
+    /// the same topic, which then is never sent. A state goes behind what the queue has on its topic; an announcement
+    /// that waits already is not another.
     pub fn put(&mut self, lane: Lane, message: Message, expires: Option<Instant>, now: Instant) {
         if lane == Lane::State && self.tallies.is_queued(&message.topic) {
             return self.append(message, now, None);
+        }
+        if lane == Lane::Announcement && self.announcements.holds(&message) {
+            return;
         }
         let topic = message.topic.clone();
         self.tallies.accept(&topic, false);
@@ -82,9 +86,10 @@ impl Outbox {
         }
     }
 
-    /// Says the state in `message` again, as [`Outbox::put`], unless the queue is going to say a newer one.
+    /// Says the state in `message` again, as [`Outbox::put`], unless that is going to be said, or a newer one by the
+    /// queue.
     pub fn repeat(&mut self, message: Message, expires: Option<Instant>, now: Instant) {
-        if !self.tallies.is_queued(&message.topic) {
+        if !self.tallies.is_queued(&message.topic) && !self.states.holds(&message) {
             self.put(Lane::State, message, expires, now);
         }
     }
@@ -93,7 +98,7 @@ impl Outbox {
     /// it is on the card, as far as the mode has it there before it is delivered; otherwise at once.
     pub fn append(&mut self, message: Message, now: Instant, stored: Option<Sender<()>>) {
         // What waits on the topic as a mere state is older, and this is the newest now.
-        if self.states.remove(&message.topic) {
+        if self.states.take(&message.topic).is_some() {
             self.tallies.end(&message.topic, false, Fate::Replaced, 1);
         }
         self.tallies.accept(&message.topic, true);
@@ -111,7 +116,7 @@ impl Outbox {
     /// Forgets what is to be sent in `lane` on `topic`: a message that waits is not sent, one in flight is not sent
     /// again. What is in the queue stays.
     pub fn withdraw(&mut self, lane: Lane, topic: &Topic) {
-        if self.lane(lane).remove(topic) {
+        if self.lane(lane).take(topic).is_some() {
             self.tallies.end(topic, false, Fate::Replaced, 1);
         }
         self.window.disown(lane, topic);
@@ -126,6 +131,8 @@ impl Outbox {
         states_open: bool,
         mut publish: impl FnMut(Token, &Message) -> bool,
     ) {
+        // Older messages may be on the card, on whichever topic, until that has said what it has.
+        let states_open = states_open && !self.queue.is_opening();
         let lanes = if states_open { &[Lane::Announcement, Lane::State][..] } else { &[Lane::Announcement] };
         for &lane in lanes {
             while self.window.has_room(lane == Lane::Announcement) {
@@ -271,7 +278,19 @@ impl Outbox {
 
     /// Takes what the spool says. Returns what a person should know of it.
     pub fn heard(&mut self, event: SpoolEvent, now: Instant) -> Option<SpoolNews> {
-        self.queue.heard(event, now, &mut self.tallies)
+        let found = match &event {
+            SpoolEvent::Opened { topics, .. } => topics.iter().map(|(topic, _)| topic.clone()).collect(),
+            _ => Vec::new(),
+        };
+        let news = self.queue.heard(event, now, &mut self.tallies);
+        // What was said of a topic before anybody knew that older messages on it are there goes behind them.
+        for topic in found {
+            if let Some(Waiting { message, accepted, .. }) = self.states.take(&topic) {
+                self.tallies.move_to_queue(&topic);
+                self.queue.push(message, accepted, None);
+            }
+        }
+        news
     }
 
     /// Whether an answer of the spool is awaited that matters to what outlives the process.

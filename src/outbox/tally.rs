@@ -84,6 +84,14 @@ impl Tallies {
         }
     }
 
+    /// A message on `topic` that waits, waits in the queue from now on.
+    pub(super) fn move_to_queue(&mut self, topic: &Topic) {
+        match self.topics.get_mut(topic) {
+            Some(it) => it.queued += 1,
+            None => self.uncounted += 1,
+        }
+    }
+
     /// `fate` came over `count` messages on `topic`, which were `queued` or not.
     pub(super) fn end(&mut self, topic: &Topic, queued: bool, fate: Fate, count: u64) {
         self.total.end(fate, count);

@@ -35,7 +35,8 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
         };
         let (interval, dead_band) = (sampling.interval, sampling.dead_band);
         let delay = if sampling.sensor == HostSensor::Bridge { FIGURES_DELAY } else { Duration::ZERO };
-        Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat, delay })
+        let (delivery, qos) = (sampling.delivery, sampling.qos);
+        Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat, delay, delivery, qos })
     });
     polled.collect()
 }
@@ -77,10 +78,17 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
+    use crate::model::Delivery;
     use crate::model::Value;
 
     fn host(root: PathBuf, sensors: &[HostSensor]) -> Host {
-        let sampling = |sensor| HostSampling { sensor, interval: Duration::from_secs(60), dead_band: 0.0 };
+        let sampling = |sensor| HostSampling {
+            sensor,
+            interval: Duration::from_secs(60),
+            dead_band: 0.0,
+            delivery: Delivery::Latest,
+            qos: None,
+        };
         Host {
             root,
             disk_path: PathBuf::from("/"),

@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::entity::Entity;
+use crate::model::Delivery;
+use crate::model::Qos;
 use crate::model::Value;
 
 /// Something that can be asked for the values of its entities.
@@ -55,6 +57,17 @@ pub struct Polled {
     pub heartbeat: Duration,
     /// How long after the start the first sample is taken.
     pub delay: Duration,
+    /// Which of its values are delivered after an outage.
+    pub delivery: Delivery,
+    /// Quality of service of its values; `None` is that of the device.
+    pub qos: Option<Qos>,
+}
+
+impl Polled {
+    /// Its entities, to be delivered as it says.
+    pub fn entities(&self) -> impl Iterator<Item = Entity> {
+        self.source.entities().iter().map(|it| it.clone().delivered(self.delivery, self.qos))
+    }
 }
 
 /// Why a source has no values this time. Its entities become unknown; the next poll tries again.

@@ -121,6 +121,7 @@ mod tests {
 
     use super::super::Source;
     use crate::entity::Sensor;
+    use crate::model::Delivery;
 
     /// Tells one value after the other, for two entities; `None` is a failure.
     struct Script {
@@ -155,6 +156,8 @@ mod tests {
             dead_band: 0.5,
             heartbeat: Duration::from_secs(60),
             delay: Duration::ZERO,
+            delivery: Delivery::Latest,
+            qos: None,
         }
     }
 

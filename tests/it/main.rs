@@ -13,6 +13,7 @@ mod mosquitto_failover;
 mod mosquitto_large;
 mod mosquitto_life;
 mod mosquitto_login;
+mod mosquitto_poison;
 mod mosquitto_qos;
 mod mosquitto_restart;
 mod mosquitto_rivals;

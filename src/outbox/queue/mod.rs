@@ -157,6 +157,11 @@ impl Queue {
         self.card.len() + self.in_memory().filter(|it| it.number.is_some()).count() as u64
     }
 
+    /// Whether nobody knows yet what an earlier process left.
+    pub(super) fn is_opening(&self) -> bool {
+        self.card.is_opening()
+    }
+
     /// Whether the card was given something, or asked what it has, and has not answered.
     pub(super) fn is_storing(&self) -> bool {
         self.card.is_busy() || self.card.is_opening()

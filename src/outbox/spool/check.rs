@@ -23,6 +23,8 @@ pub(super) enum Verdict {
 pub(super) struct Contents {
     /// The header that holds.
     pub(super) slot: Slot,
+    /// Bytes that the records take in the ring.
+    pub(super) bytes: u64,
     /// How many records there are on each topic.
     pub(super) topics: BTreeMap<Topic, u64>,
 }
@@ -41,11 +43,12 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Verdict {
     }
     let mut topics = BTreeMap::new();
     let mut content = Vec::new();
-    let mut room = slot.end - DATA_START;
+    let room = slot.end - DATA_START;
+    let mut bytes = 0;
     let (mut at, mut last_at) = (slot.first_at, 0);
     for number in slot.first()..slot.next {
         let found = (DATA_START..slot.end).contains(&at).then(|| reader.element(at, slot.end)).flatten();
-        let Some(element) = found.filter(|it| it.sound && it.number == number && it.span() <= room) else {
+        let Some(element) = found.filter(|it| it.number == number && bytes + it.span() <= room) else {
             return Verdict::Damaged;
         };
         reader.content(&element, &mut content);
@@ -55,10 +58,10 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Verdict {
             Err(Undecodable::Newer) => return Verdict::Newer,
             Err(Undecodable::Nonsense) => return Verdict::Damaged,
         }
-        room -= element.span();
+        bytes += element.span();
         (at, last_at) = (element.end(), at);
     }
     let pointed =
         if slot.count == 0 { slot.first_at == 0 && slot.last_at == 0 } else { slot.last_at == last_at };
-    if pointed { Verdict::Sound(Contents { slot, topics }) } else { Verdict::Damaged }
+    if pointed { Verdict::Sound(Contents { slot, bytes, topics }) } else { Verdict::Damaged }
 }

@@ -10,7 +10,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use queue_file::QueueFile;
 
 use super::SpoolError;
-use super::layout::{DATA_START, SLOTS_AT, Slot};
+use super::layout::{SLOTS_AT, Slot};
 
 /// Where the spool is.
 #[derive(Clone, Debug)]
@@ -75,16 +75,16 @@ impl Folder {
         there.is_some() && there == file.metadata().map(identity).ok()
     }
 
-    /// Puts a new spool in place, whole or not at all: of `capacity` bytes, its first record numbered `first`, with what `fill`
+    /// Puts a new spool in place, whole or not at all: of `length` bytes, its first record numbered `first`, with what `fill`
     /// puts into it.
     pub(super) fn replace(
         &self,
-        capacity: u64,
+        length: u64,
         first: u64,
         fill: impl FnOnce(&mut QueueFile) -> Result<(), queue_file::Error>,
     ) -> Result<(), SpoolError> {
         let path = self.0.join("spool.new");
-        let replaced = write_new(&path, capacity, first, fill)
+        let replaced = write_new(&path, length, first, fill)
             .and_then(|()| Ok(fs::rename(&path, self.spool())?))
             // Only now would the new name survive a cut of the power.
             .and_then(|()| Ok(File::open(&self.0)?.sync_all()?));
@@ -122,7 +122,7 @@ pub(super) fn of_queue(error: queue_file::Error, path: PathBuf) -> SpoolError {
 
 fn write_new(
     path: &Path,
-    capacity: u64,
+    length: u64,
     first: u64,
     fill: impl FnOnce(&mut QueueFile) -> Result<(), queue_file::Error>,
 ) -> Result<(), queue_file::Error> {
@@ -131,17 +131,23 @@ fn write_new(
             return Err(cause.into());
         }
     }
-    // The crate would make a file that everybody can read, and count from 1.
+    // The crate would make a file that everybody can read, count from 1, and let it grow.
     let file = options().create_new(true).open(path)?;
-    file.set_len(DATA_START)?;
+    file.set_len(length)?;
     for at in SLOTS_AT {
-        file.write_all_at(&Slot::empty(first).encode(), at)?;
+        file.write_all_at(&Slot::empty(length, first).encode(), at)?;
     }
-    let mut queue = QueueFile::with_capacity(path, capacity)?;
-    queue.set_sync_writes(false);
-    queue.set_overwrite_on_remove(false);
+    let mut queue = open_queue(path, length)?;
     fill(&mut queue)?;
     queue.sync_all()
+}
+
+/// The queue in the file `path`, which was checked and has a ring that ends at `ring_end`.
+pub(super) fn open_queue(path: &Path, ring_end: u64) -> Result<QueueFile, queue_file::Error> {
+    let mut queue = QueueFile::with_capacity(path, ring_end)?;
+    queue.set_sync_writes(false); // It would wait for the card twice for each group.
+    queue.set_overwrite_on_remove(false); // Zeros would be written where nobody looks.
+    Ok(queue)
 }
 
 /// How our files are opened: for their owner alone, and never waiting, which a pipe in their place would make us.

@@ -33,7 +33,7 @@ pub(super) struct Slots {
     pub(super) foreign: bool,
 }
 
-/// An element whose content is as it was written.
+/// An element that is as it was written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Element {
     /// Its number.
@@ -44,8 +44,6 @@ pub(super) struct Element {
     pub(super) ring_end: u64,
     /// Bytes of its content.
     pub(super) length: u64,
-    /// Whether its header is whole, too.
-    pub(super) sound: bool,
 }
 
 /// Reads a file in order, a buffer at a time. What cannot be read is zeros: a bad block is damage like any other.
@@ -59,9 +57,9 @@ pub(super) struct Reader<'f> {
 }
 
 impl Slot {
-    /// The slot of a ring that ends at [`DATA_START`] and is empty; the number of its first element will be `next`.
-    pub(super) fn empty(next: u64) -> Slot {
-        Slot { end: DATA_START, count: 0, first_at: 0, last_at: 0, generation: 1, next }
+    /// The slot of an empty ring that ends at `end`; the number of its first element will be `next`.
+    pub(super) fn empty(end: u64, next: u64) -> Slot {
+        Slot { end, count: 0, first_at: 0, last_at: 0, generation: 1, next }
     }
 
     /// The number of the first element.
@@ -101,7 +99,7 @@ impl Slot {
 impl<'f> Reader<'f> {
     /// A reader of `file`, which has `length` bytes.
     pub(super) fn new(file: &'f dyn FileExt, length: u64) -> Reader<'f> {
-        Reader { file, length, buffer: Vec::new(), at: 0 }
+        Reader { file, length, buffer: vec![0; length.min(BUFFER_BYTES) as usize], at: length }
     }
 
     /// Bytes in the file.
@@ -128,17 +126,18 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// The element at `at` in the ring that ends at `ring_end`, if what is there is one and its content is whole.
-    ///
-    /// Its footer vouches for content and number. The header may be damaged but for its magic and length: when the file grows,
-    /// the crate writes the header of the first element anew in its place, and a cut of the power can tear that.
+    /// The element at `at` in the ring that ends at `ring_end`, if what is there is one, and whole.
     pub(super) fn element(&mut self, at: u64, ring_end: u64) -> Option<Element> {
         let mut header = [0; HEADER_BYTES];
         if !self.copy(at, ring_end, &mut header) || header[..4] != ELEMENT_MAGIC {
             return None;
         }
-        let length = u64::from(u32_at(&header, 20));
-        if length > MOST_CONTENT || span(length as usize) > ring_end - DATA_START {
+        let (number, length) = (u64_at(&header, 4), u64::from(u32_at(&header, 20)));
+        let legal = u32_at(&header, 24) == crc32fast::hash(&header[..24])
+            && (1..MOST).contains(&number)
+            && length <= MOST_CONTENT
+            && span(length as usize) <= ring_end - DATA_START;
+        if !legal {
             return None;
         }
         let content_at = wrap(at + HEADER_BYTES as u64, ring_end);
@@ -149,15 +148,8 @@ impl<'f> Reader<'f> {
             return None;
         }
         checksum.update(&footer[..12]);
-        let number = u64_at(&footer, 4);
-        let sound = u64_at(&header, 4) == number && u32_at(&header, 24) == crc32fast::hash(&header[..24]);
-        (checksum.finalize() == u32_at(&footer, 12) && (1..MOST).contains(&number)).then_some(Element {
-            number,
-            at,
-            ring_end,
-            length,
-            sound,
-        })
+        let whole = u64_at(&footer, 4) == number && u32_at(&footer, 12) == checksum.finalize();
+        whole.then_some(Element { number, at, ring_end, length })
     }
 
     /// The content of `element`, into `content`.
@@ -167,23 +159,19 @@ impl<'f> Reader<'f> {
         self.pieces(at, element.ring_end, element.length, |piece| content.extend(piece));
     }
 
-    /// The next place from `at` on where an element may begin: where its magic is, or would go around one of the rings.
-    /// `None` at the end of the file.
-    pub(super) fn candidate(&mut self, mut at: u64, ring_ends: &[u64]) -> Option<u64> {
-        while at < self.length {
-            let piece = self.piece(at, self.length);
-            if piece.len() < MAGIC_BYTES || ring_ends.iter().any(|end| (end - 3..*end).contains(&at)) {
-                return Some(at);
+    /// The next place from `at` on where an element may begin in the ring that ends at `ring_end`: where its magic is, or would
+    /// go around. `None` at the end of ring or file.
+    pub(super) fn candidate(&mut self, mut at: u64, ring_end: u64) -> Option<u64> {
+        loop {
+            let piece = self.piece(at, ring_end);
+            if piece.len() < MAGIC_BYTES {
+                return (!piece.is_empty()).then_some(at);
             }
-            let around = ring_ends.iter().map(|end| end - 3).filter(|it| *it > at);
-            let searched = around.fold(piece.len() - 3, |least, it| least.min((it - at) as usize));
-            let found = piece[..searched + 3].windows(MAGIC_BYTES).position(|it| it == ELEMENT_MAGIC);
-            match found {
-                Some(found) => return Some(at + found as u64),
-                None => at += searched as u64,
+            if let Some(found) = piece.windows(MAGIC_BYTES).position(|it| it == ELEMENT_MAGIC) {
+                return Some(at + found as u64);
             }
+            at += (piece.len() - MAGIC_BYTES + 1) as u64;
         }
-        None
     }
 
     /// Fills `bytes` from `at` on, around the ring. Returns false where the file is too short.
@@ -233,12 +221,14 @@ impl<'f> Reader<'f> {
         &rest[..rest.len().min((end - at) as usize)]
     }
 
+    /// Reads the buffer anew, so that it holds what is at `at`.
     fn fill(&mut self, at: u64) {
-        self.buffer.resize((self.length - at).min(BUFFER_BYTES) as usize, 0);
-        self.at = at;
-        if self.file.read_exact_at(&mut self.buffer, at).is_err() {
-            for (index, sector) in self.buffer.chunks_mut(SECTOR_BYTES).enumerate() {
-                if self.file.read_exact_at(sector, at + (index * SECTOR_BYTES) as u64).is_err() {
+        self.at = at - at % SECTOR_BYTES;
+        self.buffer.resize((self.length - self.at).min(BUFFER_BYTES) as usize, 0);
+        if self.file.read_exact_at(&mut self.buffer, self.at).is_err() {
+            let places = (self.at..).step_by(SECTOR_BYTES as usize);
+            for (sector, at) in self.buffer.chunks_mut(SECTOR_BYTES as usize).zip(places) {
+                if self.file.read_exact_at(sector, at).is_err() {
                     sector.fill(0);
                 }
             }
@@ -255,11 +245,6 @@ impl Element {
     /// Where the next element begins.
     pub(super) fn end(&self) -> u64 {
         wrap(self.at + self.span(), self.ring_end)
-    }
-
-    /// Whether it reaches the end of the ring.
-    pub(super) fn is_last_before_end(&self) -> bool {
-        self.at + self.span() >= self.ring_end
     }
 }
 
@@ -303,4 +288,4 @@ const MOST: u64 = i64::MAX as u64;
 /// Read at once: what a card reads in a few milliseconds.
 const BUFFER_BYTES: u64 = 64 * 1024;
 /// The least that a disk reads: what is lost around a bad spot.
-const SECTOR_BYTES: usize = 512;
+const SECTOR_BYTES: u64 = 512;

@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod folder;
 mod layout;
+mod opening;
 mod record;
 mod salvage;
 mod spooler;
@@ -26,7 +27,7 @@ pub use error::SpoolError;
 use folder::Folder;
 pub use record::Record;
 use spooler::{Request, Spooler};
-use store::LEAST_CAPACITY;
+use store::LEAST_BYTES;
 
 use crate::model::Topic;
 use crate::worker::Worker;
@@ -99,7 +100,7 @@ impl Spool {
     pub fn start(directory: PathBuf, max_bytes: u64, events: Sender<SpoolEvent>) -> io::Result<Spool> {
         let (requests, receiver) = bounded(MOST_REQUESTS);
         let folder = Folder::new(directory);
-        let spooler = Spooler::new(folder, max_bytes.max(LEAST_CAPACITY), events, RETRY_PAUSE);
+        let spooler = Spooler::new(folder, max_bytes.max(LEAST_BYTES), events, RETRY_PAUSE);
         let worker = Worker::spawn("spool", move |_| spooler.run(&receiver))?;
         Ok(Spool { requests, worker })
     }
@@ -115,7 +116,7 @@ impl Spool {
         self.ask(Request::Append(records));
     }
 
-    /// Asks for the next records from the number `from` on, up to 64 records or 32 KiB, at least one. Never blocks. The answer is
+    /// Asks for the next records from the number `from` on, up to 256 records or 32 KiB, at least one. Never blocks. The answer is
     /// [`SpoolEvent::Loaded`] or [`SpoolEvent::Failed`], which is to be waited for before asking again.
     pub fn load(&self, from: u64) {
         self.ask(Request::Load(from));
@@ -138,8 +139,9 @@ impl Spool {
     }
 
     fn ask(&self, request: Request) {
-        let asked = self.requests.try_send(request);
-        debug_assert!(asked.is_ok(), "one append and one load at a time");
+        self.requests
+            .try_send(request)
+            .expect("releases leave room for the one append and the one load there may be");
     }
 }
 

@@ -2,17 +2,16 @@
 
 use std::ops::Range;
 
-use super::layout::{DATA_START, Element, Reader, Slots, span};
+use super::layout::{DATA_START, Reader, Slots};
 
 /// Where the records of a damaged file are. Takes memory by the number of damages, not of records.
 #[derive(Clone, Debug)]
 pub(super) struct Salvage {
     /// The numbers that are to be in the spool.
     range: Range<u64>,
-    /// Elements in unbroken rows, by their first number. Some may be there twice: copies stay behind when the file grows.
+    /// Elements in unbroken rows, by their first number.
     runs: Vec<Run>,
-    /// Where a ring may end in the file, the most probable first.
-    ring_ends: Vec<u64>,
+    ring_end: u64,
     start_may_be_over: bool,
 }
 
@@ -30,10 +29,9 @@ impl Salvage {
     /// headers name, else the newest in a row. `None` where the file holds neither header nor element: it is no spool.
     pub(super) fn search(reader: &mut Reader<'_>, known: Option<Range<u64>>) -> Option<Salvage> {
         let Slots { newest, older, .. } = reader.slots();
-        let mut ring_ends: Vec<u64> = [newest, older].into_iter().flatten().map(|it| it.end).collect();
-        ring_ends.push(reader.length());
-        ring_ends.retain(|end| *end >= DATA_START + span(0));
-        let mut runs = runs(reader, &ring_ends);
+        // Without a header it is the end of the file, which has that length from the beginning.
+        let ring_end = newest.map_or(reader.length(), |it| it.end).max(DATA_START + 1);
+        let mut runs = runs(reader, ring_end);
         runs.sort_by_key(|it| it.numbers.start);
 
         let is_there = |number: u64| runs.iter().find(|it| it.numbers.contains(&number));
@@ -59,7 +57,7 @@ impl Salvage {
         };
         // An append that the power cut before its header was written, over the place of delivered records.
         let start_may_be_over = runs.iter().any(|it| it.numbers.end > range.end);
-        Some(Salvage { range, runs, ring_ends, start_may_be_over })
+        Some(Salvage { range, runs, ring_end, start_may_be_over })
     }
 
     /// The numbers that are to be in the spool.
@@ -86,7 +84,7 @@ impl Salvage {
                 if numbers.end <= next {
                     break;
                 }
-                let Some(element) = find(reader, at, &self.ring_ends) else { break };
+                let Some(element) = reader.element(at, self.ring_end) else { break };
                 at = element.end();
                 if number < next {
                     continue;
@@ -103,12 +101,12 @@ impl Salvage {
     }
 }
 
-/// All the elements in the file, whatever they are worth.
-fn runs(reader: &mut Reader<'_>, ring_ends: &[u64]) -> Vec<Run> {
+/// All the elements in the file, also those that were delivered and not written over.
+fn runs(reader: &mut Reader<'_>, ring_end: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut at = DATA_START;
-    while let Some(candidate) = reader.candidate(at, ring_ends) {
-        let Some(element) = find(reader, candidate, ring_ends) else {
+    while let Some(candidate) = reader.candidate(at, ring_end) {
+        let Some(element) = reader.element(candidate, ring_end) else {
             at = candidate + 1;
             continue;
         };
@@ -123,12 +121,10 @@ fn runs(reader: &mut Reader<'_>, ring_ends: &[u64]) -> Vec<Run> {
                 numbers: element.number..element.number + 1,
             }),
         }
-        at = if element.is_last_before_end() { element.ring_end } else { element.end() };
+        if element.end() <= candidate {
+            break; // It went around the ring, of which all was seen.
+        }
+        at = element.end();
     }
     runs
-}
-
-/// The element at `at`, in whichever of the rings.
-fn find(reader: &mut Reader<'_>, at: u64, ring_ends: &[u64]) -> Option<Element> {
-    ring_ends.iter().filter(|end| at < **end).find_map(|end| reader.element(at, *end))
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::folder::Folder;
-use super::store::{Found, Store};
+use super::opening;
+use super::store::Store;
 use super::{Record, SpoolError, SpoolEvent};
 
+use crate::model::Chain;
 use crate::model::Topic;
 
 /// What is asked of the thread.
@@ -112,7 +114,7 @@ impl Spooler {
             })
         });
         if let Err(cause) = released {
-            log::debug!("nothing is lost, but delivered records stay in the spool: {cause}");
+            log::debug!("nothing is lost, but delivered messages stay in the spool: {}", Chain(&cause));
         }
     }
 
@@ -150,11 +152,13 @@ impl Spooler {
     /// The store, opened where it is not.
     fn open(&mut self) -> Result<&mut Store, SpoolError> {
         if self.store.is_none() {
-            let (store, Found { topics, lost }) = Store::open(&self.folder, self.max_bytes, self.last.end)?;
+            let mut found = opening::open(&self.folder, self.max_bytes, self.last.end)?;
+            let (topics, lost) = (std::mem::take(&mut found.topics).into_iter().collect(), found.lost);
+            let store = Store::new(self.folder.clone(), self.max_bytes, found);
             let Range { start: first, end: next } = store.numbers();
             // A file that was removed has no damage, and yet its records are gone.
-            let missing = (self.last.end - self.last.start).saturating_sub(next - first);
-            let (bytes, topics, lost) = (store.used_bytes(), Vec::from_iter(topics), lost.max(missing));
+            let lost = lost.max((self.last.end - self.last.start).saturating_sub(next - first));
+            let bytes = store.used_bytes();
             self.tell(SpoolEvent::Opened { first, next, bytes, topics, lost });
             self.store = Some(store);
         }

@@ -2,27 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 
 use queue_file::QueueFile;
 
 use super::SpoolError;
-use super::check::{Contents, Verdict, check};
 use super::folder::{Folder, Lock, of_queue};
 use super::layout::{self, DATA_START, Reader};
-use super::record::{self, GONE, Record, Undecodable};
-use super::salvage::Salvage;
+use super::opening::{self, Found};
+use super::record::{self, Record};
 
 use crate::model::Topic;
 
 /// The spool, open and sound.
 ///
+/// The file has its greatest length from the start, as a hole that takes no room on the disk until it is written. It never
+/// grows, for queue-file 2.0.0 then writes in the wrong place where the ring goes around and little has to be moved: it moves
+/// that with `pwrite` and believes that the file's cursor has followed.
+///
 /// A record's number is that of its element in the file; they go on over restarts.
 ///
-/// One `fdatasync` makes a group last: content and header are written in any order before it, so a cut of the power may leave
-/// any part of them. That can damage nothing of earlier groups: a group goes into free space, and of the two headers
-/// it writes the older one. Space is free once its records are delivered, even where the header that says so never
-/// reached the card; then the opening finds them written over, which is damage as any other, and salvages the rest.
+/// One `fdatasync` makes a group last: its content and its header reach the card before that in any order, so a cut of the power
+/// may leave any part of them. It takes no earlier group with it, for a group is written into free space, and a header without
+/// its group is damage like any other: what is whole is salvaged. Space is free once its records are delivered, even
+/// where the header that says so did not reach the card: then they are found written over, and are not missed.
 #[derive(Debug)]
 pub(super) struct Store {
     folder: Folder,
@@ -32,25 +36,22 @@ pub(super) struct Store {
     /// The number of the oldest record.
     first: u64,
     max_bytes: u64,
+    /// Bytes written, at most, since the ring was last empty and began again at its start.
+    written: u64,
+    /// The number and the place of the record after those that were loaded last.
+    reached: Option<(u64, u64)>,
     /// What gave way since it was last asked for.
     dropped: BTreeMap<Topic, u64>,
-    _lock: Lock,
-}
-
-/// What was found at opening.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct Found {
-    /// How many records there are on each topic.
-    pub(super) topics: BTreeMap<Topic, u64>,
-    /// How many records were lost to damage.
-    pub(super) lost: u64,
+    lock: Lock,
 }
 
 impl Store {
-    /// Opens the spool in `folder`, makes it where it is missing, and salvages it where it is damaged. The first record of a new
-    /// one has the number `next`.
-    pub(super) fn open(folder: &Folder, max_bytes: u64, next: u64) -> Result<(Store, Found), SpoolError> {
-        Store::open_with(folder, max_bytes, next, None)
+    /// The spool in `folder`, which may become `max_bytes` long, with what was found there.
+    pub(super) fn new(folder: Folder, max_bytes: u64, found: Found) -> Store {
+        let Found { queue, file, lock, first, .. } = found;
+        // What was written before is not known: the whole ring, at worst.
+        let (written, reached, dropped) = (u64::MAX, None, BTreeMap::new());
+        Store { folder, queue, file, first, max_bytes, written, reached, dropped, lock }
     }
 
     /// Opens the spool again after it failed with the records `numbers` in it. Neither more nor fewer will be in it: those that
@@ -59,53 +60,12 @@ impl Store {
         if !self.is_in_place() {
             return Err(SpoolError::Vanished { path: self.folder.spool() });
         }
-        let (folder, max_bytes, first) = (self.folder.clone(), self.max_bytes, numbers.start);
-        drop(self); // Frees the lock.
-        let (mut store, _) = Store::open_with(&folder, max_bytes, first, Some(numbers))?;
+        let Store { folder, max_bytes, lock, .. } = self;
+        let first = numbers.start;
+        let found = opening::open_again(&folder, max_bytes, numbers, lock)?;
+        let mut store = Store::new(folder, max_bytes, found);
         store.release(first)?;
         Ok(store)
-    }
-
-    fn open_with(
-        folder: &Folder,
-        max_bytes: u64,
-        next: u64,
-        known: Option<Range<u64>>,
-    ) -> Result<(Store, Found), SpoolError> {
-        let capacity = capacity(max_bytes);
-        folder.make()?;
-        let lock = folder.lock()?;
-        let mut lost = 0;
-        for _ in 0..MOST_STEPS {
-            let Some(file) = folder.open()? else {
-                folder.replace(capacity, next, |_| Ok(()))?;
-                continue;
-            };
-            let length =
-                file.metadata().map_err(|cause| SpoolError::Read { path: folder.spool(), cause })?.len();
-            let mut reader = Reader::new(&file, length);
-            match check(&mut reader) {
-                Verdict::Sound(Contents { slot, topics })
-                    if known.as_ref().is_none_or(|it| slot.first() <= it.start && slot.next == it.end) =>
-                {
-                    // A file shorter than the capacity is made longer at once, even where its ring is wrapped: that would tear it.
-                    let capacity = if slot.count == 0 { capacity } else { capacity.min(slot.end) };
-                    let queue = QueueFile::with_capacity(folder.spool(), capacity);
-                    let mut queue = queue.map_err(|it| of_queue(it, folder.spool()))?;
-                    queue.set_sync_writes(false);
-                    queue.set_overwrite_on_remove(false); // Zeros would be written where nobody looks.
-                    if queue.is_empty() && queue.file_len() > capacity {
-                        queue.clear().map_err(|it| of_queue(it, folder.spool()))?; // It shrinks.
-                    }
-                    let (folder, first, dropped) = (folder.clone(), slot.first(), BTreeMap::new());
-                    let store = Store { folder, queue, file, first, max_bytes, dropped, _lock: lock };
-                    return Ok((store, Found { topics, lost }));
-                }
-                Verdict::Newer => folder.set_aside()?,
-                _ => lost += salvage(folder, capacity, &mut reader, known.clone())?,
-            }
-        }
-        Err(SpoolError::Damaged { path: folder.spool() })
     }
 
     /// The numbers of the records in it.
@@ -126,7 +86,7 @@ impl Store {
     /// Stores `records` and waits until they would survive a cut of the power. The oldest records give way where there
     /// is no room. After an error other than [`SpoolError::TooLarge`] the store is to be reopened.
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), SpoolError> {
-        let limit = self.most_bytes() - DATA_START;
+        let limit = self.queue.file_len() - DATA_START;
         if let Some(bytes) = records.iter().map(Record::spool_bytes).find(|it| *it > limit) {
             return Err(SpoolError::TooLarge { bytes, limit });
         }
@@ -138,7 +98,9 @@ impl Store {
                 bytes <= limit
             });
             let (part, more) = rest.split_at(fitting.count());
-            self.make_room(part.iter().map(Record::spool_bytes).sum())?;
+            let bytes = part.iter().map(Record::spool_bytes).sum();
+            self.make_room(bytes)?;
+            self.written = self.written.saturating_add(bytes);
             self.queue.add_n(part.iter().map(record::encode)).map_err(|it| self.failed(it))?;
             rest = more;
         }
@@ -152,24 +114,35 @@ impl Store {
 
     /// The records from the number `from` on, some of them, and the number of the first: later than `from` where that is gone.
     /// `None` stands for one that was damaged.
-    pub(super) fn load(&self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
+    ///
+    /// Not by the crate, which would read its way from the oldest record each time.
+    pub(super) fn load(&mut self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
         let numbers = self.numbers();
         let first = from.max(numbers.start);
-        let mut records = Vec::new();
-        let mut bytes = 0;
-        let mut queue = self.queue.iter();
-        if first < numbers.end && first > numbers.start {
-            let before = queue.nth((first - numbers.start - 1) as usize);
-            before.ok_or_else(|| self.damaged())?;
+        let (mut records, mut content, mut bytes) = (Vec::new(), Vec::new(), 0);
+        if first >= numbers.end {
+            return Ok((first, records));
         }
-        for _ in first..numbers.end {
-            let content = queue.borrowed_next().ok_or_else(|| self.damaged())?;
-            records.push(record::decode(content).ok());
-            bytes += content.len();
-            if records.len() >= LOAD_RECORDS || bytes >= LOAD_BYTES {
-                break;
+        let ring_end = self.queue.file_len();
+        let mut reader = Reader::new(&self.file, ring_end);
+        let (mut number, mut at) = match self.reached {
+            Some((number, at)) if (numbers.start..=first).contains(&number) => (number, at),
+            _ => {
+                let slot = reader.slots().newest.filter(|it| it.first() == numbers.start);
+                slot.map(|it| (numbers.start, it.first_at)).ok_or_else(|| self.damaged())?
             }
+        };
+        while number < numbers.end && records.len() < LOAD_RECORDS && bytes < LOAD_BYTES {
+            let element = reader.element(at, ring_end).filter(|it| it.number == number);
+            let element = element.ok_or_else(|| self.damaged())?;
+            if number >= first {
+                reader.content(&element, &mut content);
+                records.push(record::decode(&content).ok());
+                bytes += content.len();
+            }
+            (number, at) = (number + 1, element.end());
         }
+        self.reached = Some((number, at));
         Ok((first, records))
     }
 
@@ -178,6 +151,12 @@ impl Store {
         let count = next.clamp(self.first, self.numbers().end) - self.first;
         self.queue.remove_n(count as usize).map_err(|it| self.failed(it))?;
         self.first += count;
+        if self.queue.is_empty() {
+            self.reached = None; // It begins again at the start of the ring.
+        }
+        if self.queue.is_empty() && self.written > KEPT_BYTES {
+            self.give_space_back().map_err(|cause| SpoolError::Write { path: self.folder.spool(), cause })?;
+        }
         Ok(())
     }
 
@@ -188,12 +167,11 @@ impl Store {
 
     /// Lets the oldest records give way until `bytes` find room in a file of `max_bytes`.
     fn make_room(&mut self, bytes: u64) -> Result<(), SpoolError> {
-        let most = self.most_bytes();
         let mut used = self.queue.used_bytes();
         let mut topics = BTreeMap::<Topic, u64>::new();
         let mut count = 0;
         let mut queue = self.queue.iter();
-        while used + bytes > most {
+        while used + bytes > self.queue.file_len() {
             let content = queue.borrowed_next().ok_or_else(|| self.damaged())?;
             if let Ok(record) = record::decode(content) {
                 *topics.entry(record.message.topic).or_default() += 1;
@@ -208,13 +186,13 @@ impl Store {
         Ok(())
     }
 
-    /// How long the file may become. It only ever doubles.
-    fn most_bytes(&self) -> u64 {
-        let mut bytes = self.queue.file_len();
-        while bytes <= self.max_bytes / 2 {
-            bytes *= 2;
-        }
-        bytes
+    /// Has the file system take back the blocks of a large backlog that is delivered.
+    fn give_space_back(&mut self) -> io::Result<()> {
+        self.file.sync_data()?; // First the header that says it: else a cut of the power would look like damage.
+        self.file.set_len(KEPT_BYTES.min(self.queue.file_len()))?;
+        self.file.set_len(self.queue.file_len())?;
+        self.written = 0;
+        Ok(())
     }
 
     fn failed(&self, error: queue_file::Error) -> SpoolError {
@@ -226,65 +204,11 @@ impl Store {
     }
 }
 
-/// Replaces a damaged spool by one with all its whole records, and returns how many were lost. What is no spool is set aside.
-///
-/// Where the numbers in it are `known`, each keeps its own, and a lost one leaves a gap. Otherwise nobody knows them yet.
-fn salvage(
-    folder: &Folder,
-    capacity: u64,
-    reader: &mut Reader<'_>,
-    known: Option<Range<u64>>,
-) -> Result<u64, SpoolError> {
-    let keeps_gaps = known.is_some();
-    let Some(salvage) = Salvage::search(reader, known) else {
-        folder.set_aside()?;
-        return Ok(0);
-    };
-    let (mut lost, mut found, mut newer) = (0, 0, false);
-    let replaced = folder.replace(capacity, salvage.range().start, |queue| {
-        let mut batch: Vec<Vec<u8>> = Vec::new();
-        let mut bytes = 0;
-        salvage.contents(reader, |content| {
-            let content = match content.map(|it| (it, record::decode(it))) {
-                Some((content, Ok(_) | Err(Undecodable::Gone))) => Some(content),
-                Some((_, Err(Undecodable::Newer))) => {
-                    newer = true;
-                    return Err(queue_file::Error::InvalidValue { msg: "newer".to_owned() });
-                }
-                Some((_, Err(Undecodable::Nonsense))) | None => None,
-            };
-            let is_over = found == 0 && salvage.start_may_be_over();
-            lost += u64::from(content.is_none() && !is_over);
-            found += u64::from(content.is_some());
-            if let Some(content) = content.or(keeps_gaps.then_some(GONE)) {
-                bytes += content.len();
-                batch.push(content.to_owned());
-            }
-            if batch.len() >= LOAD_RECORDS || bytes >= LOAD_BYTES {
-                bytes = 0;
-                return queue.add_n(batch.drain(..));
-            }
-            Ok(())
-        })?;
-        queue.add_n(batch)
-    });
-    if newer {
-        folder.set_aside()?;
-        return Ok(0);
-    }
-    replaced.map(|()| lost)
-}
-
-/// The length of a new file, from which doubling leads to `max_bytes`.
-fn capacity(max_bytes: u64) -> u64 {
-    max_bytes >> (max_bytes / LEAST_CAPACITY).ilog2()
-}
-
 /// The least `max_bytes`.
-pub(super) const LEAST_CAPACITY: u64 = 64 * 1024;
+pub(super) const LEAST_BYTES: u64 = 64 * 1024;
+/// What an empty spool keeps of the disk: so much is mostly written again soon, and is cheaper to write the second time.
+const KEPT_BYTES: u64 = 64 * 1024;
 /// The most records that are read at once.
-pub(super) const LOAD_RECORDS: usize = 64;
+pub(super) const LOAD_RECORDS: usize = 256;
 /// Once this many bytes are read, no further record is.
 pub(super) const LOAD_BYTES: usize = 32 * 1024;
-/// To set aside, to salvage, to make a new one, and to open that; one more for each would help nothing.
-const MOST_STEPS: usize = 4;

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use tempfile::{TempDir, tempdir};
 
 use super::folder::Folder;
+use super::opening;
 use super::record::Record;
-use super::store::{LEAST_CAPACITY, Store};
+use super::store::{LEAST_BYTES, Store};
 
 use crate::model::Message;
 use crate::model::Qos;
@@ -24,7 +25,8 @@ use crate::model::Topic;
 /// A record that says that it is number `number`, with a payload of `bytes` bytes.
 fn record(number: u64, bytes: usize) -> Record {
     let topic = Topic::new(format!("t/{}", number % 3)).unwrap();
-    let payload = format!("{number:>bytes$}").into_bytes();
+    let mut payload = format!("{number:20}").into_bytes();
+    payload.resize(bytes, b'.');
     let message = Message { topic, payload: payload.into(), qos: Qos::AtLeastOnce, retain: false };
     Record { accepted: number, message }
 }
@@ -42,16 +44,23 @@ fn folder() -> (TempDir, Folder) {
 /// Opens the spool; returns it with the number of records that were lost.
 #[track_caller]
 fn open(folder: &Folder) -> (Store, u64) {
-    let (store, found) = Store::open(folder, LEAST_CAPACITY * 4, 1).unwrap();
-    let waiting: u64 = found.topics.values().sum();
+    open_with(folder, LEAST_BYTES * 4)
+}
+
+#[track_caller]
+fn open_with(folder: &Folder, max_bytes: u64) -> (Store, u64) {
+    let found = opening::open(folder, max_bytes, 1).unwrap();
+    let (counted, lost) = (found.topics.values().sum::<u64>(), found.lost);
+    let mut store = Store::new(folder.clone(), max_bytes, found);
+    let gone = all(&mut store).iter().filter(|it| **it == 0).count() as u64;
     let numbers = store.numbers();
-    assert_eq!(waiting, numbers.end - numbers.start, "each record is counted on its topic");
-    (store, found.lost)
+    assert_eq!(counted + gone, numbers.end - numbers.start, "each record is counted on its topic");
+    (store, lost)
 }
 
 /// The `accepted` of everything in `store`, in order: 0 for what is gone. Every record is checked to be as it was made.
 #[track_caller]
-fn all(store: &Store) -> Vec<u64> {
+fn all(store: &mut Store) -> Vec<u64> {
     let mut found = Vec::new();
     let mut next = store.numbers().start;
     loop {

@@ -22,6 +22,10 @@ struct Life {
     accepted: BTreeMap<String, u32>,
     promises: Vec<(String, u32, Receiver<()>)>,
     kept: Vec<(String, u32)>,
+    /// What was said as a mere state.
+    states: Vec<(String, u32)>,
+    /// The last of them on `s` that an ended process may have taken with it.
+    restarted_at: Option<u32>,
 }
 
 impl Life {
@@ -38,12 +42,15 @@ impl Life {
             accepted: BTreeMap::new(),
             promises: Vec::new(),
             kept: Vec::new(),
+            states: Vec::new(),
+            restarted_at: None,
         }
     }
 
     fn step(&mut self) {
         match self.rng.u32(0..100) {
-            0..45 => self.append(),
+            0..35 => self.append(),
+            35..45 => self.put(),
             45..70 => self.send(),
             70..85 => self.acknowledge(),
             85..90 => drop(self.card.answer(&mut self.outbox, self.now)),
@@ -74,6 +81,15 @@ impl Life {
             self.promises.push((topic.clone(), *next, heard));
             *next += 1;
         }
+    }
+
+    /// Says a state: on a topic of its own, or on one of those of which every message counts.
+    fn put(&mut self) {
+        let topic = ["a", "s"][self.rng.usize(0..2)].to_owned();
+        let next = self.accepted.entry(topic.clone()).or_default();
+        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now);
+        self.states.push((topic, *next));
+        *next += 1;
     }
 
     fn send(&mut self) {
@@ -114,6 +130,7 @@ impl Life {
     /// The process ends, in order where the mode promises nothing else, and another begins on the same card.
     fn restart(&mut self) {
         self.cut();
+        self.restarted_at = self.accepted.get("s").map(|next| next - 1);
         self.card.full = false;
         if self.mode == SpoolMode::Outage {
             self.card.settle(&mut self.outbox, self.now, Situation::Ending);
@@ -156,8 +173,15 @@ fn live(mode: SpoolMode, seeds: std::ops::Range<u64>) {
         }
         if mode == SpoolMode::Outage {
             for (topic, count) in &life.accepted {
-                assert_eq!(life.seen[topic], Vec::from_iter(0..*count), "seed {seed}: {topic}");
+                let state = |number| life.states.contains(&(topic.clone(), number));
+                let missing =
+                    (0..*count).find(|it| life.seen[topic].binary_search(it).is_err() && !state(*it));
+                assert_eq!(missing, None, "seed {seed}: {topic}");
             }
+        }
+        let last = life.states.iter().rev().find(|(topic, _)| topic == "s").map(|it| it.1);
+        if last > life.restarted_at {
+            assert_eq!(life.seen["s"].last().copied(), last, "seed {seed}: the newest state is missing");
         }
     }
 }

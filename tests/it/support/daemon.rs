@@ -93,7 +93,10 @@ impl Launch {
         for name in INHERITED {
             command.env_remove(name);
         }
-        command.env("LUIGI_MQTT_ROOT", self.folder.path().join(MACHINE)).envs(self.environment);
+        command
+            .env("LUIGI_MQTT_ROOT", self.folder.path().join(MACHINE))
+            .env("STATE_DIRECTORY", self.folder.path().join(STATE))
+            .envs(self.environment);
         command
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
@@ -201,6 +204,8 @@ fn write_below(root: &Path, path: &str, text: &str) {
 const CONFIG: &str = "luigi-mqtt.conf";
 /// The root of the machine it reads, in its folder.
 const MACHINE: &str = "machine";
+/// Where its spool is, in its folder.
+const STATE: &str = "state";
 
 /// Variables that mean something to it.
 const INHERITED: &[&str] = &[

@@ -13,12 +13,15 @@ fn each_flipped_bit_costs_at_most_the_record_it_is_in() {
     let image = Image::wrapped();
     let mut losses = 0;
     for (at, owner) in image.owners().into_iter().enumerate() {
-        for bit in 0..8 {
+        // Most of the file is the gap behind each header: there, all bits of a byte at once will do.
+        let is_gap = at % 4096 >= 56 && at < 8192;
+        let flips: Vec<u8> = if is_gap { vec![0xff] } else { (0..8).map(|it| 1 << it).collect() };
+        for flip in flips {
             let mut flipped = image.clone();
-            flipped.bytes[at] ^= 1 << bit;
+            flipped.bytes[at] ^= flip;
             let found = flipped.recovered().unwrap();
             let missing = (14..=22).filter(|it| !found.contains(it)).collect::<Vec<_>>();
-            assert!(missing.is_empty() || missing == [owner], "bit {bit} of byte {at}: {found:?}");
+            assert!(missing.is_empty() || missing == [owner], "{flip:08b} in byte {at}: {found:?}");
             losses += missing.len();
         }
     }
@@ -33,9 +36,8 @@ fn each_cut_costs_the_records_that_are_cut_off() {
         let mut cut = image.clone();
         cut.bytes.truncate(length);
         let whole: Vec<u64> = (14..=22).filter(|it| !owners[length..].contains(it)).collect();
-        let found = cut.recovered();
         // Without as much as a header and without a record it may be anybody's file.
-        assert_eq!(found, (length >= 56).then_some(whole), "cut at {length}");
+        assert_eq!(cut.recovered(), (length >= 56).then_some(whole), "cut at {length}");
     }
 }
 
@@ -44,12 +46,12 @@ fn damage_in_many_places_never_makes_up_or_reorders_a_record() {
     let image = Image::wrapped();
     let mut random = fastrand::Rng::with_seed(32);
     let mut counts = [0; 10];
-    for _ in 0..30_000 {
+    for _ in 0..8_000 {
         let mut damaged = image.clone();
         for _ in 0..random.usize(1..8) {
             let at =
                 if random.bool() { random.usize(8192..damaged.bytes.len()) } else { random.usize(..112) };
-            let at = if at >= 56 && at < 8192 { 4096 + at - 56 } else { at };
+            let at = if (56..8192).contains(&at) { 4096 + at - 56 } else { at };
             let length = random.usize(1..64).min(damaged.bytes.len() - at);
             match random.u8(..3) {
                 0 => damaged.bytes[at..at + length].fill(0),
@@ -63,7 +65,7 @@ fn damage_in_many_places_never_makes_up_or_reorders_a_record() {
         // `recovered` itself checks every record and their order.
         counts[damaged.recovered().map_or(0, |it| it.len().min(9))] += 1;
     }
-    assert!(counts[3..].iter().all(|it| *it > 100), "{counts:?}");
+    assert!(counts[3..].iter().all(|it| *it > 25), "{counts:?}");
 }
 
 #[test]
@@ -76,24 +78,14 @@ fn without_any_header_the_newest_records_in_a_row_come_back() {
 }
 
 #[test]
-fn a_header_of_the_first_record_that_was_torn_costs_nothing() {
-    let image = Image::wrapped();
-    let slot = Reader::new(&image, image.bytes.len() as u64).slots().newest.unwrap();
-    let mut torn = image.clone();
-    // The place of the record before it, and the checksum.
-    torn.bytes[slot.first_at as usize + 12..][..8].fill(0xff);
-    assert_eq!(torn.recovered(), image.recovered());
-}
-
-#[test]
 fn a_bad_block_costs_the_records_in_it() {
     let mut image = Image::wrapped();
     let owners = image.owners();
-    image.bad = 8700..8800;
-    let found = image.recovered().unwrap();
-    // Reading is by sectors of 512 bytes from where the reading began: more than the block is lost, but not everything.
-    let intact: Vec<u64> = (14..=22).filter(|it| !owners[8192..9192].contains(it)).collect();
-    assert!(found.len() >= intact.len() && found.len() < 9 && found.len() > 2, "{found:?}");
+    image.bad = 8800..8801;
+    // A sector is the least that can be read.
+    let intact: Vec<u64> = (14..=22).filter(|it| !owners[8704..9192].contains(it)).collect();
+    assert!((1..9).contains(&intact.len()));
+    assert_eq!(image.recovered(), Some(intact));
 }
 
 #[test]
@@ -115,18 +107,18 @@ fn a_damaged_file_opens_says_what_is_lost_and_works_on() {
         }
         fs::write(spool_file(&directory), damaged).unwrap();
         let (mut store, lost) = open(&folder);
-        let found = all(&store);
+        let found = all(&mut store);
         assert_eq!(found.len() as u64 + lost, 9, "{found:?}");
         assert!(expected_lost == 0 || lost <= 1);
         store.append(&records(100..103, 30)).unwrap();
         drop(store);
-        let (store, lost) = open(&folder);
-        assert_eq!((all(&store), lost), ([found, vec![100, 101, 102]].concat(), 0));
+        let (mut store, lost) = open(&folder);
+        assert_eq!((all(&mut store), lost), ([found, vec![100, 101, 102]].concat(), 0));
     }
 }
 
 #[test]
-fn a_record_damaged_in_the_file_of_an_older_time_keeps_its_place_empty() {
+fn a_record_damaged_while_the_file_is_open_leaves_its_place_empty() {
     let (_directory, folder) = folder();
     let (mut store, _) = open(&folder);
     store.append(&records(1..6, 100)).unwrap();
@@ -134,11 +126,11 @@ fn a_record_damaged_in_the_file_of_an_older_time_keeps_its_place_empty() {
     let file = fs::File::options().write(true).open(folder.spool()).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"XXXX", 8192 + second + 60).unwrap();
     store.load(1).unwrap_err();
-    let store = store.reopen(numbers.clone()).unwrap();
-    assert_eq!((all(&store), store.numbers()), (vec![1, 0, 3, 4, 5], numbers));
+    let mut store = store.reopen(numbers.clone()).unwrap();
+    assert_eq!((all(&mut store), store.numbers()), (vec![1, 0, 3, 4, 5], numbers));
     drop(store);
-    let (store, found) = crate::outbox::spool::store::Store::open(&folder, 1 << 20, 1).unwrap();
-    assert_eq!((all(&store), found.lost), (vec![1, 0, 3, 4, 5], 0), "it was told once");
+    let (mut store, lost) = open(&folder);
+    assert_eq!((all(&mut store), lost), (vec![1, 0, 3, 4, 5], 0), "it was told once");
 }
 
 #[test]
@@ -156,7 +148,7 @@ fn what_is_no_spool_is_kept_aside_and_one_such_file_only() {
     for strange in [b"#!/bin/sh\n".repeat(2000), newer, newer_record, vec![0; 70_000]] {
         fs::write(spool_file(&directory), &strange).unwrap();
         let (mut store, lost) = open(&folder);
-        assert_eq!((all(&store), lost), (vec![], 0));
+        assert_eq!((all(&mut store), lost), (vec![], 0));
         store.append(&records(1..2, 10)).unwrap();
         assert_eq!(fs::read(directory.path().join("spool.damaged")).unwrap(), strange);
     }
@@ -192,6 +184,6 @@ fn the_slots_are_read_as_the_crate_writes_them() {
     assert_eq!((slot.first(), slot.next, slot.count, slot.end), (14, 23, 9, 9192));
     let at = if image.bytes[..56] == slot.encode() { 0 } else { 4096 };
     assert_eq!(image.bytes[at..at + 56], slot.encode(), "and written as it reads them");
-    assert_eq!(Slot::empty(7).first(), 7);
+    assert_eq!(Slot::empty(9192, 7).first(), 7);
     assert_eq!(GONE.len(), 0);
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{LEAST_CAPACITY, all, folder, open, record, records};
+use super::{LEAST_BYTES, all, folder, open, record, records};
 use crate::outbox::spool::SpoolError;
 
 #[test]
@@ -33,7 +33,7 @@ fn a_full_disk_refuses_a_group_whole_and_stores_it_when_there_is_room() {
     let (mut store, _) = open(&folder);
     let mut next = 1;
     // Another limit in each round: at first the file cannot grow, later the write of a group stops at any byte of it.
-    for limit in (9_000..LEAST_CAPACITY * 4).step_by(1777) {
+    for limit in (9_000..LEAST_BYTES * 4).step_by(1777) {
         let group = records(next..next + 20, 3000);
         let mut expected: Vec<u64> = store.numbers().chain(next..next + 20).collect();
         expected.retain(|it| *it >= next.saturating_sub(10));
@@ -46,10 +46,10 @@ fn a_full_disk_refuses_a_group_whole_and_stores_it_when_there_is_room() {
             assert!(matches!(cause, SpoolError::Write { .. }), "{cause:?}");
             let first = store.numbers().start;
             store = store.reopen(first..next).unwrap();
-            assert_eq!(all(&store), held, "limit {limit}: all or nothing");
+            assert_eq!(all(&mut store), held, "limit {limit}: all or nothing");
             store.append(&group).unwrap();
         }
-        assert_eq!(all(&store), expected, "limit {limit}");
+        assert_eq!(all(&mut store), expected, "limit {limit}");
         next += 20;
         // Around the ring, not always from its start.
         store.append(&[record(next, limit as usize % 5000)]).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use tempfile::tempdir;
 
-use super::{LEAST_CAPACITY, record, records};
+use super::{LEAST_BYTES, record, records};
 use crate::outbox::spool::folder::Folder;
 use crate::outbox::spool::spooler::{Request, Spooler};
 use crate::outbox::spool::{Record, Spool, SpoolError, SpoolEvent};
@@ -21,7 +21,7 @@ struct Subject {
 impl Subject {
     fn start(directory: impl Into<PathBuf>) -> Subject {
         let (sender, events) = bounded(0);
-        let spool = Spool::start(directory.into(), LEAST_CAPACITY, sender).unwrap();
+        let spool = Spool::start(directory.into(), LEAST_BYTES, sender).unwrap();
         Subject { spool, events }
     }
 
@@ -120,7 +120,7 @@ fn a_failure_passes_by_itself_when_its_cause_does() {
     fs::write(directory.path().join("in"), "").unwrap();
     let (sender, events) = bounded(0);
     let (requests, receiver) = bounded::<Request>(1);
-    let spooler = Spooler::new(Folder::new(in_the_way), LEAST_CAPACITY, sender, Duration::from_millis(1));
+    let spooler = Spooler::new(Folder::new(in_the_way), LEAST_BYTES, sender, Duration::from_millis(1));
     let thread = std::thread::spawn(move || spooler.run(&receiver));
     assert!(matches!(
         events.recv_timeout(LIMIT).unwrap(),
