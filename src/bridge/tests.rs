@@ -59,7 +59,7 @@ pub(super) fn bridge() -> Bridge {
 fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEvent>) {
     let presence = presence();
     let options = Options {
-        endpoint: config::Broker::from(broker.address()),
+        broker: config::Broker::from(broker.address()),
         credentials: None,
         client: config::Client {
             id: "pi".to_owned(),

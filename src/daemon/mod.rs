@@ -157,7 +157,7 @@ pub fn presence(config: &Config) -> Result<Presence, TopicError> {
 /// How to connect as `config` says.
 pub fn link_options(config: &Config, presence: &Presence) -> Options {
     Options {
-        endpoint: config.broker.clone(),
+        broker: config.broker.clone(),
         credentials: config.credentials.clone(),
         client: config.client.clone(),
         will: presence.availability(false),

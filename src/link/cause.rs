@@ -25,7 +25,7 @@ pub(super) fn of_attempt(
 ) -> LinkError {
     let address = target.shown.clone();
     let now = SystemTime::now();
-    match (error, &options.endpoint.tls) {
+    match (error, &options.broker.tls) {
         (ConnectionError::Io(cause), _) => LinkError::Connect { address, cause },
         (ConnectionError::NetworkTimeout, _) => LinkError::Silent { address, limit },
         (ConnectionError::Tls(TlsError::NativeTls(error)), Some(tls)) => {
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn an_end_after_the_handshake_is_the_same_story_as_a_wish_for_a_certificate() {
         let mut options = peer::options(8883);
-        options.endpoint.tls = Some(Default::default());
-        let target = &options.targets(&options.endpoint.endpoints[0], &[])[0];
+        options.broker.tls = Some(Default::default());
+        let target = &options.targets(&options.broker.endpoints[0], &[])[0];
         let kind = |cause: io::Error| {
             let error = ConnectionError::MqttState(StateError::Io(cause));
             of_attempt(error, &options, target, Duration::ZERO).kind()

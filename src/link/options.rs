@@ -25,7 +25,7 @@ use super::tls;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The brokers' addresses and encryption.
-    pub endpoint: Broker,
+    pub broker: Broker,
     /// Who we are; `None` is anonymous.
     pub credentials: Option<Credentials>,
     /// Client identifier, times and limits.
@@ -53,7 +53,7 @@ pub(super) struct Target {
 impl Options {
     /// The brokers, in the order of preference.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
-        Site::all(&self.endpoint.endpoints)
+        Site::all(&self.broker.endpoints)
     }
 
     /// The broker of that rank, which must be below their number.
@@ -87,7 +87,7 @@ impl Options {
     /// checks the certificate for what it connects to.
     pub(super) fn targets(&self, endpoint: &Endpoint, addresses: &[SocketAddr]) -> Vec<Target> {
         let Endpoint { host, port } = endpoint;
-        if self.endpoint.tls.is_some() {
+        if self.broker.tls.is_some() {
             // Not bracketed even if it is an IPv6 address: the certificate's check would not know it.
             let (host, shown) = (host.clone(), endpoint.to_string());
             return vec![Target { host, port: *port, shown, address: None }];
@@ -120,7 +120,7 @@ impl Options {
             // An empty password is left out of CONNECT altogether.
             mqtt.set_credentials(username, password.as_ref().map_or("", |it| it.reveal()));
         }
-        if let Some(tls) = &self.endpoint.tls {
+        if let Some(tls) = &self.broker.tls {
             let failed = |problem| LinkError::Tls { address: target.shown.clone(), problem };
             let connector = tls::connector(tls).map_err(failed)?;
             mqtt.set_transport(Transport::tls_with_config(connector.into()));
@@ -168,7 +168,7 @@ mod tests {
     #[track_caller]
     fn check(host: &str, tls: bool, addresses: &[&str], expected: &[(&str, &str)]) {
         let mut options = options(1883);
-        options.endpoint.tls = tls.then(Tls::default);
+        options.broker.tls = tls.then(Tls::default);
         let addresses: Vec<SocketAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
         let found = options.targets(&endpoint(host), &addresses);
         let found: Vec<_> = found.iter().map(|it| (it.host.as_str(), it.shown.as_str())).collect();

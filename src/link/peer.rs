@@ -41,14 +41,14 @@ pub(super) fn client() -> Client {
 pub(super) fn options_for(peers: &[&Peer]) -> Options {
     let mut options = options(peers[0].port());
     let endpoint = |it: &&Peer| Endpoint { host: "127.0.0.1".to_owned(), port: it.port() };
-    options.endpoint.endpoints = peers.iter().map(endpoint).collect();
+    options.broker.endpoints = peers.iter().map(endpoint).collect();
     options
 }
 
 /// Options for the peer at `port`, with short pauses.
 pub(super) fn options(port: u16) -> Options {
     Options {
-        endpoint: Broker::from(SocketAddr::from(([127, 0, 0, 1], port))),
+        broker: Broker::from(SocketAddr::from(([127, 0, 0, 1], port))),
         credentials: None,
         client: Client {
             reconnect_delay: Duration::from_millis(5),

@@ -57,7 +57,7 @@ impl Scout {
         current: Current,
         events: Sender<LinkEvent>,
     ) -> Option<Scout> {
-        let broker = &options.endpoint;
+        let broker = &options.broker;
         let better = if broker.failback_interval.is_some() { here } else { 0 };
         let errand = |rank| match rank {
             rank if rank < better => Some(Errand::Return(rank)),
@@ -307,11 +307,11 @@ mod tests {
     }
 
     fn go_back_soon(options: &mut Options) {
-        options.endpoint.failback_interval = Some(Duration::from_millis(10));
+        options.broker.failback_interval = Some(Duration::from_millis(10));
     }
 
     fn stay(options: &mut Options) {
-        options.endpoint.failback_interval = None;
+        options.broker.failback_interval = None;
     }
 
     #[test]

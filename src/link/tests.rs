@@ -282,7 +282,7 @@ fn a_name_is_tried_at_each_of_its_addresses() {
     let peer = Peer::new();
     let mut options = options(peer.port());
     // Where it has an IPv6 address too, nobody listens there.
-    options.endpoint.endpoints[0].host = "localhost".to_owned();
+    options.broker.endpoints[0].host = "localhost".to_owned();
     let uplink = Uplink::start(options);
     let _wire = peer.log_in();
     uplink.session();

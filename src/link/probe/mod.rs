@@ -75,7 +75,7 @@ pub fn probe(
     }
     let (reachable, mut streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
     let stream = streams.drain(..).next();
-    if let Some(stream) = stream.filter(|_| options.endpoint.tls.is_some()) {
+    if let Some(stream) = stream.filter(|_| options.broker.tls.is_some()) {
         let outcome = handshake(&options, site.endpoint(), stream).map_err(|it| Chain(&it).to_string());
         if !tell(Step::Tls, outcome.into()) {
             return false;

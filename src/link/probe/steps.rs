@@ -62,7 +62,7 @@ pub(super) fn handshake(
 ) -> Result<String, LinkError> {
     let address = endpoint.to_string();
     let failed = |problem| LinkError::Tls { address: address.clone(), problem };
-    let Some(tls) = &options.endpoint.tls else { return Ok("not configured".to_owned()) };
+    let Some(tls) = &options.broker.tls else { return Ok("not configured".to_owned()) };
     let connector = tls::connector(tls).map_err(failed)?;
     let limit = options.client.connection_timeout.max(LEAST);
     stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;

@@ -232,7 +232,7 @@ mod tests {
         let acceptor = TlsAcceptor::new(identity.unwrap()).unwrap();
         let peer = Peer::new();
         let mut options = options(peer.port());
-        options.endpoint.tls = Some(Tls { ca: Some(folder.path().join("a.pem")), ..Tls::default() });
+        options.broker.tls = Some(Tls { ca: Some(folder.path().join("a.pem")), ..Tls::default() });
         let (told, events) = bounded(8);
         let _link = Link::start(options, told).unwrap();
         thread::scope(|scope| {
@@ -259,7 +259,7 @@ mod tests {
         for answer in answers {
             let peer = Peer::new();
             let mut options = options(peer.port());
-            options.endpoint.tls = Some(Tls::default());
+            options.broker.tls = Some(Tls::default());
             let (told, events) = bounded(8);
             let _link = Link::start(options, told).unwrap();
             answer(peer.accept());
