@@ -20,7 +20,10 @@ use luigi_mqtt::model::Qos;
 use luigi_mqtt::model::Token;
 use luigi_mqtt::model::Topic;
 
+use crate::support::AVAILABILITY;
+use crate::support::CLIENT_ID;
 use crate::support::Configuration;
+use crate::support::Daemon;
 use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
@@ -227,6 +230,34 @@ fn nothing_is_lost_where_the_broker_has_lost_our_session() {
     assert_eq!((counter.begun, counter.resumed), (2, 0));
 }
 
+#[test]
+fn the_daemon_goes_on_with_its_session_after_a_cut() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let relay = Relay::start(mosquitto.port());
+    let observer = Observer::start(&mosquitto, &["luigi/#"]);
+    let configuration = Configuration::new(relay.port())
+        .set("Client", "QOS", "2")
+        .set("Client", "CLEAN_SESSION", "no")
+        .set("Host", "INTERVAL", "1s");
+    let mut daemon = Daemon::start(&configuration.text());
+    observer.wait_for_latest(TEMPERATURE, "41.2");
+    for degrees in ["50", "51", "52"] {
+        relay.cut();
+        daemon.change_machine("sys/class/thermal/thermal_zone0/temp", &format!("{degrees}000\n"));
+        daemon.wait_for_line(&format!("cpu_temperature: {degrees}"));
+        relay.mend();
+        observer.wait_for_latest(TEMPERATURE, degrees);
+    }
+    daemon.terminate();
+    assert!(daemon.wait_exit(LIMIT).success());
+    observer.wait_for_latest(AVAILABILITY, "offline");
+    assert_eq!(daemon.count("not delivered"), 0, "{:#?}", daemon.lines());
+    let log = mosquitto.log();
+    let logins = |clean: u8| log.matches(&format!("as {CLIENT_ID} (p2, c{clean}")).count();
+    assert_eq!((logins(1), logins(0) >= 4), (1, true), "{log}");
+}
+
+const TEMPERATURE: &str = "luigi/pi/cpu_temperature";
 const TOPIC: &str = "luigi/number";
 const COUNT: u64 = 2_000;
 /// `MAX_IN_FLIGHT` and the 10 that the bridge keeps for its last words.
