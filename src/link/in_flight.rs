@@ -152,6 +152,9 @@ impl InFlight {
         match self.unacknowledged.entry(packet_id) {
             Entry::Occupied(entry) if entry.get().phase == phase => {
                 self.steps += 1;
+                if phase == Phase::Completion {
+                    self.orders.completed();
+                }
                 Meaning::Acknowledged(entry.remove().token)
             }
             _ => Meaning::Nothing,
@@ -177,10 +180,11 @@ mod tests {
 
     use super::*;
     use crate::link::orders::Order;
+    use crate::link::session::limits;
 
     /// A table whose orders are messages with tokens 1, 2, … of these levels.
     fn in_flight(levels: &[Qos]) -> InFlight {
-        let orders = Orders::new(levels.len() as u16);
+        let orders = Orders::new(limits(100));
         for (token, qos) in (1..).zip(levels) {
             orders.place(Order::Publish(Token(token), *qos), || true).unwrap();
         }

@@ -171,11 +171,12 @@ mod tests {
 
     use super::*;
     use crate::link::orders::{Order, Orders};
+    use crate::link::session::limits;
 
     /// What is left of three messages at QoS 2, the first of which was written as packet 1, where rumqttc
     /// says that it would write `packets`; as packet identifiers, among 1 to `identifiers`, and DUP.
     fn left(packets: &[u16], identifiers: u16) -> Option<Vec<(u16, bool)>> {
-        let orders = Orders::new(3);
+        let orders = Orders::new(limits(100));
         for token in 1..=3 {
             orders.place(Order::Publish(Token(token), Qos::ExactlyOnce), || true).unwrap();
         }

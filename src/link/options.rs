@@ -17,7 +17,7 @@ use crate::model::Qos;
 use crate::model::TopicFilter;
 
 use super::LinkError;
-use super::session::capacity;
+use super::session::limits;
 use super::site::Site;
 use super::tls;
 
@@ -147,7 +147,7 @@ pub(super) fn level(qos: Qos) -> QoS {
 /// How many packet identifiers rumqttc uses, round and round, at 64 bytes each. Must exceed the bridge's
 /// window by far: rumqttc 0.25.1 loses messages when it meets an identifier that is still in use.
 pub(super) fn identifiers(max_in_flight: u16) -> u16 {
-    capacity(max_in_flight).saturating_mul(2)
+    limits(max_in_flight).waiting.saturating_mul(2)
 }
 
 /// rumqttc panics below this.

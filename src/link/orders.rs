@@ -34,17 +34,26 @@ pub(super) enum End {
 
 struct Waiting {
     orders: VecDeque<Order>,
-    /// How many messages it may hold.
-    capacity: usize,
+    /// How many messages at QoS 2 were ordered and are not complete, waiting here or on their way.
+    incomplete: u16,
+    limits: Limits,
     closed: bool,
 }
 
+/// How many messages there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Handed over and not written.
+    pub(super) waiting: u16,
+    /// At QoS 2, handed over and not complete.
+    pub(super) incomplete: u16,
+}
+
 impl Orders {
-    /// Nothing yet, with room for `capacity` messages and an end.
-    pub(super) fn new(capacity: u16) -> Orders {
-        let capacity = usize::from(capacity);
-        let orders = VecDeque::with_capacity(capacity + 1);
-        Orders(Arc::new(Mutex::new(Waiting { orders, capacity, closed: false })))
+    /// Nothing yet, with room for what `limits` say and an end.
+    pub(super) fn new(limits: Limits) -> Orders {
+        let orders = VecDeque::with_capacity(usize::from(limits.waiting) + 1);
+        Orders(Arc::new(Mutex::new(Waiting { orders, incomplete: 0, limits, closed: false })))
     }
 
     /// Notes `order` if `hand_over` succeeds, which puts it into rumqttc's channel. Both happen under one
@@ -55,15 +64,25 @@ impl Orders {
     /// [`Full`], with nothing done.
     pub(super) fn place(&self, order: Order, hand_over: impl FnOnce() -> bool) -> Result<(), Full> {
         let mut waiting = self.lock();
-        let room = match order {
-            Order::Publish(..) => waiting.orders.len() < waiting.capacity,
+        let Waiting { orders, incomplete, limits, closed } = &mut *waiting;
+        let has_room = match order {
+            Order::Publish(_, Qos::ExactlyOnce) if *incomplete >= limits.incomplete => false,
+            Order::Publish(..) => orders.len() < usize::from(limits.waiting),
             Order::End(_) => true,
         };
-        if waiting.closed || !room || !hand_over() {
+        if *closed || !has_room || !hand_over() {
             return Err(Full);
         }
-        waiting.orders.push_back(order);
+        orders.push_back(order);
+        *incomplete += u16::from(matches!(order, Order::Publish(_, Qos::ExactlyOnce)));
         Ok(())
+    }
+
+    /// A message at QoS 2 is complete. (Those of an earlier connection were not counted: nothing is ordered
+    /// before they are complete.)
+    pub(super) fn completed(&self) {
+        let incomplete = &mut self.lock().incomplete;
+        *incomplete = incomplete.saturating_sub(1);
     }
 
     /// The order of the message that was written just now.
@@ -108,13 +127,15 @@ impl fmt::Debug for Orders {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { waiting: 2, incomplete: 1 };
+
     fn publish(token: u64) -> Order {
         Order::Publish(Token(token), Qos::AtLeastOnce)
     }
 
     #[test]
     fn an_order_stands_only_for_what_was_handed_over() {
-        let orders = Orders::new(2);
+        let orders = Orders::new(LIMITS);
         assert_eq!(orders.place(publish(1), || false), Err(Full));
         assert_eq!(orders.place(publish(2), || true), Ok(()));
         assert_eq!(orders.place(publish(3), || true), Ok(()));
@@ -127,8 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn at_qos_2_there_is_room_for_so_many_until_one_is_complete() {
+        let orders = Orders::new(LIMITS);
+        let exactly_once = |token| Order::Publish(Token(token), Qos::ExactlyOnce);
+        assert_eq!(orders.place(exactly_once(1), || true), Ok(()));
+        assert_eq!(orders.place(exactly_once(2), || panic!("there is no room")), Err(Full));
+        assert!(orders.take_message().is_some());
+        assert_eq!(orders.place(exactly_once(2), || panic!("it is not complete")), Err(Full));
+        assert_eq!(orders.place(publish(2), || true), Ok(()));
+        orders.completed();
+        assert_eq!(orders.place(exactly_once(3), || true), Ok(()));
+    }
+
+    #[test]
     fn nothing_is_handed_over_once_they_are_closed() {
-        let orders = Orders::new(2);
+        let orders = Orders::new(LIMITS);
         orders.close();
         assert_eq!(orders.place(publish(1), || panic!("it is closed")), Err(Full));
         assert_eq!(orders.place(Order::End(End::Disconnect), || panic!("it is closed")), Err(Full));

@@ -16,7 +16,7 @@ use super::kept::{Kept, Unfinished};
 use super::options::{Options, identifiers};
 use super::orders::{Order, Orders};
 use super::retry::Lifetime;
-use super::session::{NOTHING, Session, capacity};
+use super::session::{NOTHING, Session, limits};
 use super::site::Site;
 use super::subscriptions::Subscriptions;
 use super::{LinkError, LinkEvent};
@@ -100,7 +100,7 @@ impl Passage {
 
     /// Begins with what is `unfinished`.
     fn take_up(&self, connection: &mut Connection, unfinished: Unfinished) -> Progress {
-        let orders = Orders::new(capacity(self.max_in_flight));
+        let orders = Orders::new(limits(self.max_in_flight));
         for token in unfinished.at_most_once {
             // There is room: they have come from such a one.
             let _ = orders.place(Order::Publish(token, Qos::AtMostOnce), || true);

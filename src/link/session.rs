@@ -10,7 +10,7 @@ use crate::model::Message;
 use crate::model::Token;
 
 use super::options::level;
-use super::orders::{End, Order, Orders};
+use super::orders::{End, Limits, Order, Orders};
 use super::site::Site;
 
 /// One connection that is up: subscribed, and open for messages until [`super::LinkEvent::Down`].
@@ -55,7 +55,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Full`], when the link is behind or the session is at its end.
+    /// [`Full`], when the link is behind, 20 messages at QoS 2 (or `max_in_flight`, where that is less) are not
+    /// delivered yet, or the session is at its end.
     pub fn publish(&mut self, token: Token, message: &Message) -> Result<(), Full> {
         if self.ended.get() {
             return Err(Full);
@@ -113,20 +114,23 @@ impl fmt::Display for Full {
 
 impl Error for Full {}
 
-/// How many messages may be handed over and not yet on their way, where `max_in_flight` may be
-/// unacknowledged. Above the bridge's window, so that it never fills.
-pub(super) fn capacity(max_in_flight: u16) -> u16 {
-    max_in_flight.saturating_add(SPARE)
+/// How many messages a session takes, where `max_in_flight` may be unacknowledged: above the bridge's
+/// window, but for QoS 2.
+pub(super) fn limits(max_in_flight: u16) -> Limits {
+    Limits { waiting: max_in_flight.saturating_add(SPARE), incomplete: max_in_flight.min(INCOMPLETE) }
 }
 
 /// Capacity of rumqttc's request channel: the messages, our SUBSCRIBE, and the end's packet each from
 /// the session and from the link. A message leaves it before its order is taken, so it never fills.
 pub(super) fn requests(max_in_flight: u16) -> usize {
-    usize::from(capacity(max_in_flight)) + 3
+    usize::from(limits(max_in_flight).waiting) + 3
 }
 
 /// A filter that nobody has subscribed to.
 pub(super) const NOTHING: &str = "luigi-mqtt/nothing";
+/// Messages at QoS 2 that may be incomplete at once. Mosquitto throws away what exceeds its
+/// `max_inflight_messages`, by default 20, and acknowledges it all the same: in MQTT 3.1.1 it has no word for it.
+const INCOMPLETE: u16 = 20;
 /// Messages beyond those that are configured: the bridge's window has 10 for the last words, and QoS 0 is
 /// in nobody's way.
 const SPARE: u16 = 28;

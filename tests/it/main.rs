@@ -9,6 +9,7 @@ mod layering;
 mod mosquitto_address;
 mod mosquitto_check;
 mod mosquitto_cut;
+mod mosquitto_exactly_once;
 mod mosquitto_failover;
 mod mosquitto_large;
 mod mosquitto_life;

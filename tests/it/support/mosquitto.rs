@@ -148,9 +148,15 @@ impl Mosquitto {
     /// An empty one that is to be retained removes what was retained.
     #[track_caller]
     pub(crate) fn publish(&self, topic: &str, payload: impl AsRef<[u8]>, retained: bool) {
+        self.publish_at(1, topic, payload, retained);
+    }
+
+    /// The same with another QoS. With 2 it arrives after all that came before it, of whatever QoS.
+    #[track_caller]
+    pub(crate) fn publish_at(&self, qos: u8, topic: &str, payload: impl AsRef<[u8]>, retained: bool) {
         let payload = payload.as_ref();
         let mut command = self.client("mosquitto_pub");
-        command.args(["-q", "1", "-t", topic]);
+        command.args(["-q", &qos.to_string(), "-t", topic]);
         command.args(if payload.is_empty() { ["-n"] } else { ["-s"] }).args(retained.then_some("-r"));
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().expect("it is piped").write_all(payload).unwrap();
