@@ -80,3 +80,20 @@ fn a_cut_of_the_power_costs_nothing_that_was_stored() {
     assert!(checked > 600, "{checked}");
     assert!(most > 100_000, "the backlog was never more than {most} bytes");
 }
+
+#[test]
+fn a_delivered_message_written_over_by_one_that_the_power_cut_is_not_missed() {
+    let (directory, folder) = folder();
+    let path = spool_file(&directory);
+    let (mut store, _) = open(&folder);
+    store.append(&records(1..2, 50)).unwrap();
+    let mut image = fs::read(&path).unwrap();
+    store.release(2).unwrap();
+    store.append(&records(2..3, 50)).unwrap();
+    // The message reached the card, its header did not.
+    image[8192..].copy_from_slice(&fs::read(&path).unwrap()[8192..]);
+    drop(store);
+    fs::write(&path, image).unwrap();
+    let (mut store, lost) = open(&folder);
+    assert_eq!((all(&mut store), lost), (vec![], 0));
+}
