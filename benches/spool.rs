@@ -1,7 +1,8 @@
 //! What the spool costs: bytes that reach the card, rates, and memory with a million messages in it.
 //!
-//! Arguments: `--folder DIR` for the spool (a new one below `target`); the bytes are those of the whole disk that it is on, so
-//! nothing else should use that one. `--seconds N` for each paced row (60; at least five messages), `--records N` (1000000).
+//! Arguments: `--folder DIR` for the spool (a new one below `target`); the bytes are those of the whole disk
+//! that it is on, so nothing else should use that one. `--seconds N` for each paced row (60; at least five
+//! messages), `--records N` (1000000).
 
 use std::error::Error;
 use std::fs;
@@ -50,6 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\n{:40}{:>14}{:>14}", "at a pace", "B/message", "MB a day");
     for (what, pace, size, delivered) in [
         ("one a second, always, delivered", 1, 1, true),
+        ("one a second, always, in an outage", 1, 1, false),
         ("one a second, in an outage", 10, 10, false),
         ("one a minute, always, delivered", 60, 1, true),
         ("one a minute, in an outage", 60, 1, false),

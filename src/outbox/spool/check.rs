@@ -31,8 +31,8 @@ pub(super) struct Contents {
 
 /// Reads the whole live part of the file in order, every checksum included.
 ///
-/// Stricter in everything than queue-file, which trusts what it opens: on a file that passes here it neither fails nor
-/// panics.
+/// Stricter in everything than queue-file, which trusts what it opens: on a file that passes here it neither
+/// fails nor panics.
 pub(super) fn check(reader: &mut Reader<'_>) -> Verdict {
     let Slots { newest, older, foreign } = reader.slots();
     let (Some(slot), Some(_), false) = (newest, older, foreign) else {

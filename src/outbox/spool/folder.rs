@@ -37,7 +37,8 @@ impl Folder {
         made.map_err(|cause| SpoolError::Folder { path: self.0.clone(), cause })
     }
 
-    /// Takes the right to use the spool. The file for it stays: to remove it would give two processes a lock each.
+    /// Takes the right to use the spool. The file for it stays: to remove it would give two processes a lock
+    /// each.
     pub(super) fn lock(&self) -> Result<Lock, SpoolError> {
         let path = self.0.join("spool.lock");
         let file = options().create(true).truncate(false).open(&path);
@@ -75,8 +76,8 @@ impl Folder {
         there.is_some() && there == file.metadata().map(identity).ok()
     }
 
-    /// Puts a new spool in place, whole or not at all: of `length` bytes, its first record numbered `first`, with what `fill`
-    /// puts into it.
+    /// Puts a new spool in place, whole or not at all: of `length` bytes, its first record numbered `first`,
+    /// with what `fill` puts into it.
     pub(super) fn replace(
         &self,
         length: u64,
@@ -150,7 +151,8 @@ pub(super) fn open_queue(path: &Path, ring_end: u64) -> Result<QueueFile, queue_
     Ok(queue)
 }
 
-/// How our files are opened: for their owner alone, and never waiting, which a pipe in their place would make us.
+/// How our files are opened: for their owner alone, and never waiting, which a pipe in their place would make
+/// us.
 fn options() -> OpenOptions {
     let mut options = File::options();
     options.read(true).write(true).mode(0o600).custom_flags(OFlag::O_NONBLOCK.bits());

@@ -1,7 +1,8 @@
 //! How the crate queue-file (2.x) lays out its file, as far as we read it without that crate.
 //!
-//! The crate stops at the first damage; we are to bring back everything around it. Two header slots at 0 and 4096, written
-//! in turn, then a ring of elements: header, content, footer. Numbers are big-endian, checksums CRC-32.
+//! The crate stops at the first damage; we are to bring back everything around it. Two header slots at 0 and
+//! 4096, written in turn, then a ring of elements: header, content, footer. Numbers are big-endian, checksums
+//! CRC-32.
 
 use std::os::unix::fs::FileExt;
 
@@ -46,7 +47,8 @@ pub(super) struct Element {
     pub(super) length: u64,
 }
 
-/// Reads a file in order, a buffer at a time. What cannot be read is zeros: a bad block is damage like any other.
+/// Reads a file in order, a buffer at a time. What cannot be read is zeros: a bad block is damage like any
+/// other.
 pub(super) struct Reader<'f> {
     file: &'f dyn FileExt,
     /// Length of the file.
@@ -159,8 +161,8 @@ impl<'f> Reader<'f> {
         self.pieces(at, element.ring_end, element.length, |piece| content.extend(piece));
     }
 
-    /// The next place from `at` on where an element may begin in the ring that ends at `ring_end`: where its magic is, or would
-    /// go around. `None` at the end of ring or file.
+    /// The next place from `at` on where an element may begin in the ring that ends at `ring_end`: where its
+    /// magic is, or would go around. `None` at the end of ring or file.
     pub(super) fn candidate(&mut self, mut at: u64, ring_end: u64) -> Option<u64> {
         loop {
             let piece = self.piece(at, ring_end);
@@ -185,8 +187,8 @@ impl<'f> Reader<'f> {
         .is_some()
     }
 
-    /// Shows `length` bytes from `at` on, around the ring, to `each`, piece by piece. Returns where they end; `None` where
-    /// the file is too short.
+    /// Shows `length` bytes from `at` on, around the ring, to `each`, piece by piece. Returns where they end;
+    /// `None` where the file is too short.
     fn pieces(
         &mut self,
         mut at: u64,

@@ -1,8 +1,8 @@
-//! The part of the outbox that survives this process and the power: [`Spool`], a file on the card and the thread that may wait
-//! for the card.
+//! The part of the outbox that survives this process and the power: [`Spool`], a file on the card and the
+//! thread that may wait for the card.
 //!
-//! The file is a queue of the crate queue-file, which appends and removes; what that crate cannot do, to bring back all
-//! whole records of a damaged file, is done here.
+//! The file is a queue of the crate queue-file, which appends and removes; what that crate cannot do, to
+//! bring back all whole records of a damaged file, is done here.
 
 mod check;
 mod error;
@@ -82,8 +82,8 @@ pub enum SpoolEvent {
         /// The records from there on; `None` for one that was damaged and is gone. Empty where there is none.
         records: Vec<Option<Record>>,
     },
-    /// The file cannot be used for now: nothing is on the card until [`SpoolEvent::Opened`]. Also the other answer to
-    /// [`Spool::load`].
+    /// The file cannot be used for now: nothing is on the card until [`SpoolEvent::Opened`]. Also the other
+    /// answer to [`Spool::load`].
     Failed {
         /// Why.
         cause: SpoolError,
@@ -91,8 +91,8 @@ pub enum SpoolEvent {
 }
 
 impl Spool {
-    /// Starts the thread, which opens, checks and repairs the spool in `directory` (made where it is missing) and says so to
-    /// `events`. Returns at once. The file gets no longer than `max_bytes`, at least 64 KiB.
+    /// Starts the thread, which opens, checks and repairs the spool in `directory` (made where it is missing)
+    /// and says so to `events`. Returns at once. The file gets no longer than `max_bytes`, at least 64 KiB.
     ///
     /// # Errors
     ///
@@ -105,33 +105,35 @@ impl Spool {
         Ok(Spool { requests, worker })
     }
 
-    /// Whether there is a spool in `directory`, in which an earlier process may have left something. Does not open it.
+    /// Whether there is a spool in `directory`, in which an earlier process may have left something. Does not
+    /// open it.
     pub fn exists(directory: &Path) -> bool {
         Folder::new(directory.to_owned()).spool().exists()
     }
 
-    /// Stores `records` together. Never blocks. The answer is [`SpoolEvent::Stored`] or [`SpoolEvent::Refused`], which is to be waited
-    /// for before the next group.
+    /// Stores `records` together. Never blocks. The answer is [`SpoolEvent::Stored`] or
+    /// [`SpoolEvent::Refused`], which is to be waited for before the next group.
     pub fn append(&self, records: Vec<Record>) {
         self.ask(Request::Append(records));
     }
 
-    /// Asks for the next records from the number `from` on, up to 256 records or 32 KiB, at least one. Never blocks. The answer is
-    /// [`SpoolEvent::Loaded`] or [`SpoolEvent::Failed`], which is to be waited for before asking again.
+    /// Asks for the next records from the number `from` on, up to 256 records or 32 KiB, at least one. Never
+    /// blocks. The answer is [`SpoolEvent::Loaded`] or [`SpoolEvent::Failed`], which is to be waited for
+    /// before asking again.
     pub fn load(&self, from: u64) {
         self.ask(Request::Load(from));
     }
 
-    /// Lets go of the records below the number `next`, which are delivered. Never blocks; may be skipped when the thread is behind, a
-    /// later one covers it. After a crash they may be there again.
+    /// Lets go of the records below the number `next`, which are delivered. Never blocks; may be skipped when
+    /// the thread is behind, a later one covers it. After a crash they may be there again.
     pub fn release(&self, next: u64) {
         if self.requests.len() < MOST_RELEASES {
             self.ask(Request::Release(next));
         }
     }
 
-    /// Has the thread do what was asked for, make it last, and end; waits at most `limit` for it. Returns whether
-    /// it has ended. Somebody must still receive events meanwhile, or nobody be able to any more.
+    /// Has the thread do what was asked for, make it last, and end; waits at most `limit` for it. Returns
+    /// whether it has ended. Somebody must still receive events meanwhile, or nobody be able to any more.
     pub fn stop(self, limit: Duration) -> bool {
         let Spool { requests, worker } = self;
         drop(requests);
@@ -149,6 +151,6 @@ impl Spool {
 const MOST_REQUESTS: usize = MOST_RELEASES + 2;
 /// The thread takes the next one when the card lets it; more in a row tell it nothing.
 const MOST_RELEASES: usize = 4;
-/// How long after a failure the file is tried again without an append to try it: long enough to cost nothing, short
-/// enough for whoever has just freed a disk.
+/// How long after a failure the file is tried again without an append to try it: long enough to cost nothing,
+/// short enough for whoever has just freed a disk.
 const RETRY_PAUSE: Duration = Duration::from_secs(30);

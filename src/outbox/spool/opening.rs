@@ -31,8 +31,8 @@ pub(super) struct Found {
     pub(super) lost: u64,
 }
 
-/// Opens the spool in `folder`, makes it where it is missing, and salvages it where it is damaged. It may become `max_bytes` long; the
-/// first record of a new one has the number `next`.
+/// Opens the spool in `folder`, makes it where it is missing, and salvages it where it is damaged. It may
+/// become `max_bytes` long; the first record of a new one has the number `next`.
 pub(super) fn open(folder: &Folder, max_bytes: u64, next: u64) -> Result<Found, SpoolError> {
     folder.make()?;
     let lock = folder.lock()?;
@@ -95,10 +95,11 @@ fn find(
     Err(SpoolError::Damaged { path })
 }
 
-/// Replaces the spool by one of `length` bytes with all its whole records, and returns how many were lost. What is no spool is
-/// set aside.
+/// Replaces the spool by one of `length` bytes with all its whole records, and returns how many were lost.
+/// What is no spool is set aside.
 ///
-/// Where the numbers in it are `known`, each keeps its own, and a lost one leaves a gap. Otherwise nobody knows them yet.
+/// Where the numbers in it are `known`, each keeps its own, and a lost one leaves a gap. Otherwise nobody
+/// knows them yet.
 fn rewrite(
     folder: &Folder,
     length: u64,
@@ -145,5 +146,6 @@ fn rewrite(
     replaced.map(|()| lost)
 }
 
-/// To salvage, to give it another length or set it aside and make a new one, and to use that: one more helps nothing.
+/// To salvage, to give it another length or set it aside and make a new one, and to use that: one more helps
+/// nothing.
 const MOST_STEPS: usize = 4;

@@ -25,8 +25,8 @@ pub(super) enum Undecodable {
 }
 
 impl Record {
-    /// How many bytes the record takes in the spool, its share of the file's own structure included. One that takes more
-    /// than `MAX_BYTES` less 8 KiB is refused.
+    /// How many bytes the record takes in the spool, its share of the file's own structure included. One that
+    /// takes more than `MAX_BYTES` less 8 KiB is refused.
     pub fn spool_bytes(&self) -> u64 {
         super::layout::span(HEADER_BYTES + self.message.topic.as_str().len() + self.message.payload.len())
     }

@@ -25,8 +25,9 @@ struct Run {
 }
 
 impl Salvage {
-    /// Searches a damaged file for elements: those with the numbers `known` where they are known, else those that the
-    /// headers name, else the newest in a row. `None` where the file holds neither header nor element: it is no spool.
+    /// Searches a damaged file for elements: those with the numbers `known` where they are known, else those
+    /// that the headers name, else the newest in a row. `None` where the file holds neither header nor
+    /// element: it is no spool.
     pub(super) fn search(reader: &mut Reader<'_>, known: Option<Range<u64>>) -> Option<Salvage> {
         let Slots { newest, older, .. } = reader.slots();
         // Without a header it is the end of the file, which has that length from the beginning.

@@ -118,8 +118,8 @@ impl Spooler {
         }
     }
 
-    /// Does `work`. Where it fails it says which records are to be in the file then: the file is opened anew, which mends it, and
-    /// where damage was the cause, `work` is done once more.
+    /// Does `work`. Where it fails it says which records are to be in the file then: the file is opened anew,
+    /// which mends it, and where damage was the cause, `work` is done once more.
     fn mend_and_retry<T>(
         &mut self,
         mut work: impl FnMut(&mut Store) -> Result<T, (SpoolError, Range<u64>)>,

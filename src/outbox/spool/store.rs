@@ -17,21 +17,23 @@ use crate::model::Topic;
 
 /// The spool, open and sound.
 ///
-/// The file has its greatest length from the start, as a hole that takes no room on the disk until it is written. It never
-/// grows, for queue-file 2.0.0 then writes in the wrong place where the ring goes around and little has to be moved: it moves
-/// that with `pwrite` and believes that the file's cursor has followed.
+/// The file has its greatest length from the start, as a hole that takes no room on the disk until it is
+/// written. It never grows, for queue-file 2.0.0 then writes in the wrong place where the ring goes around
+/// and little has to be moved: it moves that with `pwrite` and believes that the file's cursor has followed.
 ///
 /// A record's number is that of its element in the file; they go on over restarts.
 ///
-/// One `fdatasync` makes a group last: its content and its header reach the card before that in any order, so a cut of the power
-/// may leave any part of them. It takes no earlier group with it, for a group is written into free space, and a header without
-/// its group is damage like any other: what is whole is salvaged. Space is free once its records are delivered, even
-/// where the header that says so did not reach the card: then they are found written over, and are not missed.
+/// One `fdatasync` makes a group last: its content and its header reach the card before that in any order, so
+/// a cut of the power may leave any part of them. It takes no earlier group with it, for a group is written
+/// into free space, and a header without its group is damage like any other: what is whole is salvaged. Space
+/// is free once its records are delivered, even where the header that says so did not reach the card: then
+/// they are found written over, and are not missed.
 #[derive(Debug)]
 pub(super) struct Store {
     folder: Folder,
     queue: QueueFile,
-    /// The same file once more: the crate has no `fdatasync`, and its `fsync` writes the time of the change each time.
+    /// The same file once more: the crate has no `fdatasync`, and its `fsync` writes the time of the change
+    /// each time.
     file: File,
     /// The number of the oldest record.
     first: u64,
@@ -54,8 +56,9 @@ impl Store {
         Store { folder, queue, file, first, max_bytes, written, reached, dropped, lock }
     }
 
-    /// Opens the spool again after it failed with the records `numbers` in it. Neither more nor fewer will be in it: those that
-    /// are damaged have left a gap, and those of a group that was refused half-way are gone.
+    /// Opens the spool again after it failed with the records `numbers` in it. Neither more nor fewer will be
+    /// in it: those that are damaged have left a gap, and those of a group that was refused half-way are
+    /// gone.
     pub(super) fn reopen(self, numbers: Range<u64>) -> Result<Store, SpoolError> {
         if !self.is_in_place() {
             return Err(SpoolError::Vanished { path: self.folder.spool() });
@@ -83,8 +86,9 @@ impl Store {
         self.folder.has(&self.file)
     }
 
-    /// Stores `records` and waits until they would survive a cut of the power. The oldest records give way where there
-    /// is no room. After an error other than [`SpoolError::TooLarge`] the store is to be reopened.
+    /// Stores `records` and waits until they would survive a cut of the power. The oldest records give way
+    /// where there is no room. After an error other than [`SpoolError::TooLarge`] the store is to be
+    /// reopened.
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), SpoolError> {
         let limit = self.queue.file_len() - DATA_START;
         if let Some(bytes) = records.iter().map(Record::spool_bytes).find(|it| *it > limit) {
@@ -112,8 +116,8 @@ impl Store {
         std::mem::take(&mut self.dropped)
     }
 
-    /// The records from the number `from` on, some of them, and the number of the first: later than `from` where that is gone.
-    /// `None` stands for one that was damaged.
+    /// The records from the number `from` on, some of them, and the number of the first: later than `from`
+    /// where that is gone. `None` stands for one that was damaged.
     ///
     /// Not by the crate, which would read its way from the oldest record each time.
     pub(super) fn load(&mut self, from: u64) -> Result<(u64, Vec<Option<Record>>), SpoolError> {
@@ -146,7 +150,8 @@ impl Store {
         Ok((first, records))
     }
 
-    /// Lets go of the records below `next`. Written, but not made to last. After an error the store is to be reopened.
+    /// Lets go of the records below `next`. Written, but not made to last. After an error the store is to be
+    /// reopened.
     pub(super) fn release(&mut self, next: u64) -> Result<(), SpoolError> {
         let count = next.clamp(self.first, self.numbers().end) - self.first;
         self.queue.remove_n(count as usize).map_err(|it| self.failed(it))?;
@@ -206,7 +211,8 @@ impl Store {
 
 /// The least `max_bytes`.
 pub(super) const LEAST_BYTES: u64 = 64 * 1024;
-/// What an empty spool keeps of the disk: so much is mostly written again soon, and is cheaper to write the second time.
+/// What an empty spool keeps of the disk: so much is mostly written again soon, and is cheaper to write the
+/// second time.
 const KEPT_BYTES: u64 = 64 * 1024;
 /// The most records that are read at once.
 pub(super) const LOAD_RECORDS: usize = 256;

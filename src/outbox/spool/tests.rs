@@ -58,7 +58,8 @@ fn open_with(folder: &Folder, max_bytes: u64) -> (Store, u64) {
     (store, lost)
 }
 
-/// The `accepted` of everything in `store`, in order: 0 for what is gone. Every record is checked to be as it was made.
+/// The `accepted` of everything in `store`, in order: 0 for what is gone. Every record is checked to be as it
+/// was made.
 #[track_caller]
 fn all(store: &mut Store) -> Vec<u64> {
     let mut found = Vec::new();

@@ -1,7 +1,8 @@
 //! A disk that is full.
 //!
-//! The kernel's limit for the length of files stands in for it: it stops a write where it is reached, half-way, as a full disk
-//! does, and needs no rights. It holds for a whole process, so the test runs itself in one of its own.
+//! The kernel's limit for the length of files stands in for it: it stops a write where it is reached,
+//! half-way, as a full disk does, and needs no rights. It holds for a whole process, so the test runs itself
+//! in one of its own.
 
 use std::env;
 use std::process::Command;
@@ -32,7 +33,8 @@ fn a_full_disk_refuses_a_group_whole_and_stores_it_when_there_is_room() {
     let (_directory, folder) = folder();
     let (mut store, _) = open(&folder);
     let mut next = 1;
-    // Another limit in each round: at first the file cannot grow, later the write of a group stops at any byte of it.
+    // Another limit in each round: at first the file cannot grow, later the write of a group stops at any
+    // byte of it.
     for limit in (9_000..LEAST_BYTES * 4).step_by(1777) {
         let group = records(next..next + 20, 3000);
         let mut expected: Vec<u64> = store.numbers().chain(next..next + 20).collect();

@@ -168,6 +168,18 @@ fn another_limit_takes_effect_without_costing_a_record() {
 }
 
 #[test]
+fn a_group_that_was_refused_after_it_was_written_is_gone() {
+    let (_directory, folder) = folder();
+    let mut store = open(&folder).0;
+    store.append(&records(1..4, 20)).unwrap();
+    store.append(&records(50..53, 20)).unwrap(); // As if making it last had failed.
+    let mut store = store.reopen(2..4).unwrap();
+    assert_eq!((store.numbers(), all(&mut store)), (2..4, vec![2, 3]));
+    store.append(&records(4..6, 20)).unwrap();
+    assert_eq!(all(&mut store), [2, 3, 4, 5]);
+}
+
+#[test]
 fn a_release_that_was_not_made_to_last_brings_delivered_records_again() {
     let (directory, folder) = folder();
     let (mut store, _) = open(&folder);
