@@ -20,6 +20,7 @@ use luigi_mqtt::link::LinkEvent;
 use luigi_mqtt::model::Health;
 use luigi_mqtt::model::ObjectId;
 use luigi_mqtt::model::Reading;
+use luigi_mqtt::model::SpoolMode;
 use luigi_mqtt::model::Value;
 
 use super::configuration::Configuration;
@@ -123,6 +124,9 @@ pub(crate) fn hasty(text: &str) -> Config {
     let mut config = Config::load(Some(&path), &Environment::new("pi", folder.path())).unwrap();
     config.client.reconnect_delay = Duration::from_millis(5);
     config.client.reconnect_delay_max = Duration::from_millis(40);
+    // A test that wants a spool says where; the machine's own is nobody's business.
+    config.spool.mode = SpoolMode::Memory;
+    config.spool.directory = "/nowhere".into();
     config
 }
 
