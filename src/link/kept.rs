@@ -22,6 +22,8 @@ pub(super) struct Kept {
     /// Whether the bridge has published in it.
     used: bool,
     unfinished: Unfinished,
+    /// Whether a login went unanswered since: the broker may have made a new session for it.
+    in_doubt: bool,
     /// Whether the connection there is has something to finish and has not done so.
     resuming: bool,
     /// How often in a row, weighted, nothing came of that.
@@ -50,6 +52,27 @@ impl Kept {
         *self = Kept { broker: Some(broker.to_owned()), ..Kept::default() };
     }
 
+    /// A login has failed because of `cause`.
+    pub(super) fn login_failed(&mut self, cause: &LinkError) {
+        // Without a connection there is no login, and a refused one makes no session.
+        self.in_doubt |= !matches!(cause, LinkError::Connect { .. } | LinkError::Refused(_));
+    }
+
+    /// Whether it has to be proven first that the session, which is `present`, is the one that we know, for there is
+    /// something in it to release.
+    pub(super) fn needs_proof(&self, present: bool) -> bool {
+        let mut unacknowledged = self.unfinished.unacknowledged.values();
+        present && self.used && self.in_doubt && unacknowledged.any(|it| it.phase == Phase::Completion)
+    }
+
+    /// The connection has ended, because of `cause`, before that was proven.
+    pub(super) fn unproven(&mut self, cause: &LinkError) {
+        let is_new = matches!(cause, LinkError::Unacknowledged);
+        let unfinished = mem::take(&mut self.unfinished);
+        self.resuming = true;
+        self.ended(cause, (!is_new).then_some(unfinished), false);
+    }
+
     /// The broker has accepted a connection and says whether our session is `present`. Returns what is to
     /// be finished there before anything else; `None` where the session has no past.
     pub(super) fn resume(&mut self, present: bool) -> Option<Unfinished> {
@@ -61,6 +84,7 @@ impl Kept {
             );
         }
         self.used &= present;
+        self.in_doubt = false;
         self.resuming = self.used && count > 0;
         self.used.then_some(unfinished)
     }
