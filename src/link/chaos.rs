@@ -48,7 +48,7 @@ fn run(seed: u64, clean_session: bool, forgetful: u8) -> Account {
     let broker = thread::spawn(move || {
         let random = fastrand::Rng::with_seed(seed);
         let account = Account::default();
-        Broker { random, forgetful, acknowledges, until, unreleased: None, account }.run(&peer)
+        Broker { random, forgetful, acknowledges, until, session: None, account }.run(&peer)
     });
     let delivered = Bridge::new(port, clean_session).run();
     drop(done);
@@ -133,9 +133,18 @@ struct Broker {
     forgetful: u8,
     acknowledges: Sender<u64>,
     until: Receiver<()>,
-    /// The session it keeps, if it does: the messages at QoS 2 that it has, by packet identifier.
-    unreleased: Option<BTreeMap<u16, u64>>,
+    /// What it keeps, if it does.
+    session: Option<Kept>,
     account: Account,
+}
+
+/// A session.
+#[derive(Default)]
+struct Kept {
+    /// The messages at QoS 2 that it has, by packet identifier.
+    unreleased: BTreeMap<u16, u64>,
+    /// Whether there was a SUBSCRIBE.
+    subscribed: bool,
 }
 
 /// What a broker has seen.
@@ -175,16 +184,16 @@ impl Broker {
         let Some((_, connect)) = wire.next() else { return };
         let clean = connect[7] & CLEAN != 0;
         if clean || self.chance(self.forgetful) {
-            self.unreleased = None;
+            self.session = None;
         }
-        let present = self.unreleased.is_some();
-        self.unreleased.get_or_insert_default();
+        let present = self.session.is_some();
+        self.session.get_or_insert_default();
         if !self.chance(10) {
             wire.send(&[0x20, 2, u8::from(present), 0]);
             self.converse(wire);
         }
         if clean {
-            self.unreleased = None;
+            self.session = None;
         }
     }
 
@@ -206,14 +215,22 @@ impl Broker {
                 continue;
             }
             let Some((first, body)) = wire.next() else { return };
-            match first & 0xf0 {
-                0x30 => {
+            let session = self.session.as_mut().expect("there is a connection");
+            match first {
+                // The link's question whether it is subscribed.
+                0x30 if session.subscribed => wire.send(&[&[first, body.len() as u8], &body[..]].concat()),
+                0x30 => {}
+                0x82 => {
+                    session.subscribed = true;
+                    answers.push(vec![0x90, 3, body[0], body[1], 0]);
+                }
+                0x31..=0x3f => {
                     let answer = self.take(first, &body);
                     if !self.chance(1) {
                         answers.push(answer); // Otherwise never, on this connection.
                     }
                 }
-                0x60 => answers.push(self.release(&body)),
+                0x62 => answers.push(self.release(&body)),
                 0xc0 => answers.push(vec![0xd0, 0]),
                 _ => return,
             }
@@ -230,7 +247,7 @@ impl Broker {
             self.acknowledges.send(token).unwrap();
             return vec![0x40, 2, body[14], body[15]];
         }
-        let unreleased = self.unreleased.as_mut().expect("there is a connection");
+        let unreleased = &mut self.session.as_mut().expect("there is a connection").unreleased;
         if let Some(known) = unreleased.insert(packet_id, token) {
             unreleased.insert(packet_id, known);
             self.account.mistaken += u32::from(known != token);
@@ -241,7 +258,7 @@ impl Broker {
 
     /// Takes a PUBREL: publishes what it is for, unless that was done. Returns the answer.
     fn release(&mut self, body: &[u8]) -> Vec<u8> {
-        let unreleased = self.unreleased.as_mut().expect("there is a connection");
+        let unreleased = &mut self.session.as_mut().expect("there is a connection").unreleased;
         if let Some(token) = unreleased.remove(&u16::from_be_bytes([body[0], body[1]])) {
             *self.account.published.entry(token).or_default() += 1;
             self.acknowledges.send(token).unwrap();

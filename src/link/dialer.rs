@@ -93,7 +93,11 @@ impl Dialer {
             let mut mqtt = options.mqtt(target)?;
             mqtt.set_last_will(options.last_will()).set_clean_session(options.client.clean_session);
             let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
-            Connection::open(options, mqtt, target, left)
+            let opened = Connection::open(options, mqtt, target, left);
+            if let (Err(cause), Some(kept)) = (&opened, passage.kept()) {
+                kept.login_failed(cause);
+            }
+            opened
         })
     }
 

@@ -22,10 +22,14 @@ pub(super) struct Kept {
     /// Whether the bridge has published in it.
     used: bool,
     unfinished: Unfinished,
+    /// Whether a login went unanswered since: the broker may have made a new session for it.
+    in_doubt: bool,
     /// Whether the connection there is has something to finish and has not done so.
     resuming: bool,
     /// How often in a row, weighted, nothing came of that.
     vain: u32,
+    /// Whether the session before was given up for that, and nothing was resumed since.
+    in_vain_before: bool,
 }
 
 /// What one connection leaves for the next.
@@ -47,7 +51,29 @@ impl Kept {
 
     /// There is nothing of us any more at `broker`, and what was left unfinished elsewhere is left to the bridge.
     pub(super) fn begin_at(&mut self, broker: &str) {
-        *self = Kept { broker: Some(broker.to_owned()), ..Kept::default() };
+        let broker = Some(broker.to_owned());
+        *self = Kept { broker, in_vain_before: self.in_vain_before, ..Kept::default() };
+    }
+
+    /// A login has failed because of `cause`.
+    pub(super) fn login_failed(&mut self, cause: &LinkError) {
+        // Without a connection there is no login, and a refused one makes no session.
+        self.in_doubt |= !matches!(cause, LinkError::Connect { .. } | LinkError::Refused(_));
+    }
+
+    /// Whether it has to be proven first that the session, which is `present`, is the one that we know, for there is
+    /// something in it to release.
+    pub(super) fn needs_proof(&self, present: bool) -> bool {
+        let mut unacknowledged = self.unfinished.unacknowledged.values();
+        present && self.used && self.in_doubt && unacknowledged.any(|it| it.phase == Phase::Completion)
+    }
+
+    /// The connection has ended, because of `cause`, before that was proven.
+    pub(super) fn unproven(&mut self, cause: &LinkError) {
+        let is_new = matches!(cause, LinkError::Unacknowledged);
+        let unfinished = mem::take(&mut self.unfinished);
+        self.resuming = true;
+        self.ended(cause, (!is_new).then_some(unfinished), false);
     }
 
     /// The broker has accepted a connection and says whether our session is `present`. Returns what is to
@@ -61,12 +87,14 @@ impl Kept {
             );
         }
         self.used &= present;
+        self.in_doubt = false;
         self.resuming = self.used && count > 0;
         self.used.then_some(unfinished)
     }
 
     /// Everything is finished, and the bridge publishes from here on.
     pub(super) fn up(&mut self) {
+        self.in_vain_before &= !self.resuming;
         self.used = true;
         self.resuming = false;
         self.vain = 0;
@@ -82,7 +110,8 @@ impl Kept {
             _ => self.vain + 1,
         };
         // After the latter, the broker would send the packet again on each connection.
-        let is_usable = self.vain < VAIN_LIMIT && !matches!(cause, LinkError::Oversize { .. });
+        let limit = if self.in_vain_before { 1 } else { VAIN_LIMIT };
+        let is_usable = self.vain < limit && !matches!(cause, LinkError::Oversize { .. });
         match unfinished.filter(|_| is_usable) {
             Some(unfinished) => self.unfinished = unfinished,
             None => {
@@ -90,7 +119,7 @@ impl Kept {
                     "giving up the session that the broker keeps, and what is unfinished in it: it is sent again, \
                      and may arrive twice"
                 );
-                *self = Kept::default();
+                *self = Kept { in_vain_before: self.vain >= limit, ..Kept::default() };
             }
         }
     }
@@ -98,7 +127,8 @@ impl Kept {
 
 /// Connections in a row, each of which ends before anything of what is unfinished gets further, after which
 /// a session is given up: something in it may be what ends them. So many, since a bad network looks like that too,
-/// and with a third of it one sees that it is the broker.
+/// and with a third of it one sees that it is the broker. After that one is enough, until something is resumed: where it
+/// is a message, the bridge needs several sessions to find out.
 const VAIN_LIMIT: u32 = 9;
 
 impl Unfinished {
@@ -222,5 +252,37 @@ mod tests {
             kept.ended(&LinkError::ClosedByBroker, Some(Unfinished::default()), false);
             assert!(kept.resume(true).is_some());
         }
+    }
+
+    #[test]
+    fn after_a_session_that_was_given_up_one_connection_in_vain_is_enough_until_something_is_resumed() {
+        const BROKER: &str = "a:1883";
+        let unfinished = || {
+            let requests = VecDeque::from([Request::PubRel(PubRel::new(1))]);
+            Some(Unfinished { requests, ..Unfinished::default() })
+        };
+        let begin = |kept: &mut Kept| {
+            kept.begin_at(BROKER);
+            kept.resume(false);
+            kept.up();
+            kept.ended(&LinkError::ClosedByBroker, unfinished(), true);
+        };
+        let connections_until_given_up = |kept: &mut Kept| {
+            begin(kept);
+            let mut connections = 0;
+            while kept.is_at(BROKER) {
+                kept.resume(true);
+                kept.ended(&LinkError::ClosedByBroker, unfinished(), false);
+                connections += 1;
+            }
+            connections
+        };
+        let mut kept = Kept::default();
+        let found = [(); 3].map(|()| connections_until_given_up(&mut kept));
+        assert_eq!(found, [9, 1, 1]);
+        begin(&mut kept);
+        kept.resume(true);
+        kept.up();
+        assert_eq!(connections_until_given_up(&mut kept), 9);
     }
 }

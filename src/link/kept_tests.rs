@@ -8,7 +8,7 @@ use crate::model::Qos;
 use crate::model::Token;
 use crate::model::TopicFilter;
 
-use super::peer::{LIMIT, Peer, Wire, message, options, puback, publish, wait_until};
+use super::peer::{LIMIT, Peer, Wire, message, options, publish, wait_until};
 use super::tests::{Uplink, send};
 use super::{Full, Link, LinkEvent, Options, Session};
 
@@ -21,18 +21,26 @@ fn keeping(port: u16) -> Options {
 }
 
 /// A link to `peer`, and both ends of its first session.
-fn up(peer: &Peer) -> (Uplink, Session, Wire) {
+pub(super) fn up(peer: &Peer) -> (Uplink, Session, Wire) {
     let uplink = Uplink::start(keeping(peer.port()));
     peer.wipe();
-    let wire = peer.resume(false);
+    let (session, wire) = begin(peer, &uplink);
+    (uplink, session, wire)
+}
+
+/// Both ends of a session without a past.
+#[track_caller]
+pub(super) fn begin(peer: &Peer, uplink: &Uplink) -> (Session, Wire) {
+    let mut wire = peer.resume(false);
     let session = uplink.session();
     assert!(!session.resumed());
-    (uplink, session, wire)
+    assert_eq!(wire.packet(), subscribe(b""));
+    (session, wire)
 }
 
 /// Ends `wire` and waits until the link knows. Returns what was delivered until then.
 #[track_caller]
-fn cut(uplink: &Uplink, wire: Wire) -> Vec<u64> {
+pub(super) fn cut(uplink: &Uplink, wire: Wire) -> Vec<u64> {
     drop(wire);
     let (tokens, down) = uplink.delivered_until_down();
     assert!(down.kept);
@@ -41,7 +49,7 @@ fn cut(uplink: &Uplink, wire: Wire) -> Vec<u64> {
 
 /// What is delivered before the link is up, and whether it has resumed then.
 #[track_caller]
-fn delivered_until_up(uplink: &Uplink) -> (Vec<u64>, bool) {
+pub(super) fn delivered_until_up(uplink: &Uplink) -> (Vec<u64>, bool) {
     let mut tokens = Vec::new();
     loop {
         match uplink.next() {
@@ -53,27 +61,41 @@ fn delivered_until_up(uplink: &Uplink) -> (Vec<u64>, bool) {
 }
 
 /// First byte and body of a packet.
-type Packet = (u8, Vec<u8>);
+pub(super) type Packet = (u8, Vec<u8>);
+
+/// The SUBSCRIBE of each connection: the topic of the link's own, and `others`.
+fn subscribe(others: &[u8]) -> Packet {
+    (0x82, [b"\0\x01\0\x1fluigi/test/availability/session\0", others].concat())
+}
+
+/// The packet identifier of the `nth` message of a session: SUBSCRIBE has the first.
+fn packet_id(nth: u8) -> u8 {
+    nth + 1
+}
 
 /// A PUBLISH of `token` as [`send`] sends it.
-fn published(first: u8, packet_id: u8, token: u64) -> Packet {
-    (first, [b"\0\x0cluigi/test/a\0", &[packet_id][..], token.to_string().as_bytes()].concat())
+pub(super) fn published(first: u8, nth: u8, token: u64) -> Packet {
+    (first, [b"\0\x0cluigi/test/a\0", &[packet_id(nth)][..], token.to_string().as_bytes()].concat())
 }
 
 const QOS_1: u8 = 0x32;
-const QOS_2: u8 = 0x34;
-const DUP: u8 = 0x08;
+pub(super) const QOS_2: u8 = 0x34;
+pub(super) const DUP: u8 = 0x08;
 
-fn pubrec(packet_id: u8) -> [u8; 4] {
-    [0x50, 2, 0, packet_id]
+fn puback(nth: u8) -> [u8; 4] {
+    [0x40, 2, 0, packet_id(nth)]
 }
 
-fn pubcomp(packet_id: u8) -> [u8; 4] {
-    [0x70, 2, 0, packet_id]
+pub(super) fn pubrec(nth: u8) -> [u8; 4] {
+    [0x50, 2, 0, packet_id(nth)]
 }
 
-fn pubrel(packet_id: u8) -> Packet {
-    (0x62, vec![0, packet_id])
+pub(super) fn pubcomp(nth: u8) -> [u8; 4] {
+    [0x70, 2, 0, packet_id(nth)]
+}
+
+pub(super) fn pubrel(nth: u8) -> Packet {
+    (0x62, vec![0, packet_id(nth)])
 }
 
 /// How far the exchange of a message at QoS 2 comes before the cut, and what is delivered by then; the
@@ -141,9 +163,7 @@ fn a_session_that_the_broker_has_lost_leaves_everything_to_the_bridge() {
     }
     wire.send(&pubrec(1));
     cut(&uplink, wire);
-    let mut wire = peer.resume(false);
-    let mut session = uplink.session();
-    assert!(!session.resumed());
+    let (mut session, mut wire) = begin(&peer, &uplink);
     send(&mut session, 9, Qos::ExactlyOnce);
     assert_eq!(wire.packet(), published(QOS_2, 1, 9));
     // From here on it is a session again.
@@ -161,35 +181,35 @@ fn releases_go_first_and_messages_in_their_order_and_nothing_else_before_all_is_
     peer.wipe();
     let mut wire = peer.resume(false);
     let mut session = uplink.session();
-    let subscribe = |packet_id| (0x82, vec![0, packet_id, 0, 1, b'b', 0]);
-    assert_eq!(wire.packet(), subscribe(1));
-    for token in 2..=7 {
-        let qos = if token == 4 { Qos::AtLeastOnce } else { Qos::ExactlyOnce };
+    let subscribed = subscribe(b"\0\x01b\0");
+    assert_eq!(wire.packet(), subscribed);
+    for token in 1..=6 {
+        let qos = if token == 3 { Qos::AtLeastOnce } else { Qos::ExactlyOnce };
         send(&mut session, token, qos);
         wire.packet();
     }
-    wire.send(&[pubrec(5), pubrec(3)].concat());
+    wire.send(&[pubrec(4), pubrec(2)].concat());
     cut(&uplink, wire);
 
     let mut wire = peer.resume(true);
     let first = [
-        pubrel(5),
-        pubrel(3),
-        published(QOS_2 | DUP, 2, 2),
-        published(QOS_1 | DUP, 4, 4),
+        pubrel(4),
+        pubrel(2),
+        published(QOS_2 | DUP, 1, 1),
+        published(QOS_1 | DUP, 3, 3),
+        published(QOS_2 | DUP, 5, 5),
         published(QOS_2 | DUP, 6, 6),
-        published(QOS_2 | DUP, 7, 7),
     ];
     assert_eq!([(); 6].map(|()| wire.packet()), first);
     // A kept subscription delivers before it is made again.
     wire.send(&publish("b", b"on", None, false));
     assert!(matches!(uplink.next(), LinkEvent::Received(_)));
-    wire.send(&[pubcomp(3), puback(4), pubrec(2), pubrec(6), pubrec(7)].concat());
-    assert_eq!([(); 3].map(|()| wire.packet()), [pubrel(2), pubrel(6), pubrel(7)]);
-    wire.send(&[pubcomp(2), pubcomp(6), pubcomp(7)].concat());
-    wire.send(&pubcomp(5));
-    assert_eq!(delivered_until_up(&uplink), (vec![3, 4, 2, 6, 7, 5], true));
-    assert_eq!(wire.packet(), subscribe(1));
+    wire.send(&[pubcomp(2), puback(3), pubrec(1), pubrec(5), pubrec(6)].concat());
+    assert_eq!([(); 3].map(|()| wire.packet()), [pubrel(1), pubrel(5), pubrel(6)]);
+    wire.send(&[pubcomp(1), pubcomp(5), pubcomp(6)].concat());
+    wire.send(&pubcomp(4));
+    assert_eq!(delivered_until_up(&uplink), (vec![2, 3, 1, 5, 6, 4], true));
+    assert_eq!(wire.packet(), subscribed);
 }
 
 #[test]
@@ -214,17 +234,18 @@ fn what_was_never_written_is_kept_too_and_written_after_what_was() {
     let is_large = |(first, body): Packet| first == QOS_2 | DUP && body.len() == 16 + large.len();
     let mut wire = peer.resume(true);
     assert!(is_large(wire.packet()));
-    let first = [published(QOS_1, 2, 2), (0x30, b"\0\x0cluigi/test/a3".to_vec()), published(QOS_2, 3, 4)];
+    // In the place of SUBSCRIBE, and of what was written next.
+    let first = [published(QOS_1, 0, 2), (0x30, b"\0\x0cluigi/test/a3".to_vec()), published(QOS_2, 2, 4)];
     assert_eq!([(); 3].map(|()| wire.packet()), first);
     assert_eq!(cut(&uplink, wire), [3]);
 
     let mut wire = peer.resume(true);
     assert!(is_large(wire.packet()));
-    let again = [published(QOS_1 | DUP, 2, 2), published(QOS_2 | DUP, 3, 4)];
+    let again = [published(QOS_1 | DUP, 0, 2), published(QOS_2 | DUP, 2, 4)];
     assert_eq!([(); 2].map(|()| wire.packet()), again);
-    wire.send(&[pubrec(1), puback(2), pubrec(3)].concat());
-    assert_eq!([(); 2].map(|()| wire.packet()), [pubrel(1), pubrel(3)]);
-    wire.send(&[pubcomp(1), pubcomp(3)].concat());
+    wire.send(&[pubrec(1), puback(0), pubrec(2)].concat());
+    assert_eq!([(); 2].map(|()| wire.packet()), [pubrel(1), pubrel(2)]);
+    wire.send(&[pubcomp(1), pubcomp(2)].concat());
     assert_eq!(delivered_until_up(&uplink), (vec![2, 1, 4], true));
 }
 
@@ -348,6 +369,7 @@ fn what_comes_while_an_end_is_being_told_is_refused_rather_than_lost() {
     peer.wipe();
     let mut wire = peer.resume(false);
     let Ok(LinkEvent::Up(mut session)) = events.recv_timeout(LIMIT) else { panic!("not up") };
+    wire.packet();
     for token in 1..=3 {
         send(&mut session, token, Qos::AtLeastOnce);
         wire.packet();
@@ -398,8 +420,7 @@ fn the_link_stops_with_a_disconnect_while_it_resumes() {
     options.client.connection_timeout = LIMIT;
     let uplink = Uplink::start(options);
     peer.wipe();
-    let mut wire = peer.resume(false);
-    let mut session = uplink.session();
+    let (mut session, mut wire) = begin(&peer, &uplink);
     send(&mut session, 7, Qos::ExactlyOnce);
     wire.packet();
     cut(&uplink, wire);

@@ -8,7 +8,9 @@
 //! on `CLEAN_SESSION`. With clean sessions nothing is kept here: it is to be handed to the next session, and
 //! delivery is at least once, at QoS 2 as well. Otherwise the link keeps it, and finishes it where the broker
 //! has kept its side too: then delivery at QoS 2 is exactly once. A broker that has lost the session, or is
-//! another one than before, gets everything anew, as does the first one after the start of the program.
+//! another one than before, gets everything anew, as does the first one after the start of the program. Where a login
+//! went unanswered it is not certain whether the session that is there is ours; then a message to a topic of our own,
+//! `session` below that of the will, shows it.
 
 mod attempt;
 mod cause;
@@ -28,6 +30,7 @@ mod session;
 mod site;
 mod subscriptions;
 mod tls;
+mod witness;
 
 #[cfg(test)]
 mod chaos;
@@ -37,6 +40,8 @@ mod kept_tests;
 mod peer;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witness_tests;
 
 use std::io;
 use std::time::Duration;

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use rumqttc::Client;
 use rumqttc::Event;
+use rumqttc::Outgoing;
+use rumqttc::Packet;
+use rumqttc::PingReq;
+use rumqttc::Request;
 
 use crate::model::Qos;
 use crate::worker::Stop;
@@ -19,6 +23,7 @@ use super::retry::Lifetime;
 use super::session::{NOTHING, Session, limits};
 use super::site::Site;
 use super::subscriptions::Subscriptions;
+use super::witness::Witness;
 use super::{LinkError, LinkEvent};
 
 /// The bridge's side of the link thread, which outlives the connections.
@@ -29,6 +34,8 @@ pub(super) struct Passage {
     subscriptions: Subscriptions,
     /// `None` with clean sessions, of which nothing is kept.
     kept: Option<Kept>,
+    /// Tells the session that is kept from another.
+    witness: Option<Witness>,
     max_in_flight: u16,
     /// How long a broker may take from one step to the next in finishing what an earlier connection left.
     patience: Duration,
@@ -51,9 +58,13 @@ impl Passage {
     /// A passage for what `options` subscribe to, before the first connection.
     pub(super) fn new(options: &Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Passage {
         let client = &options.client;
+        let witness = if client.clean_session { None } else { Witness::below(&options.will.topic) };
+        let own = witness.iter().map(Witness::subscription);
+        let subscriptions: Vec<_> = own.chain(options.subscriptions.iter().cloned()).collect();
         Passage {
-            subscriptions: Subscriptions::new(&options.subscriptions),
+            subscriptions: Subscriptions::new(&subscriptions),
             kept: (!client.clean_session).then(Kept::default),
+            witness,
             max_in_flight: client.max_in_flight,
             patience: 2 * client.connection_timeout,
             events,
@@ -73,12 +84,51 @@ impl Passage {
         let began = Instant::now();
         // Whoever stops us closes the stop first and looks here then; so one of us sees the other.
         self.current.set(connection.client());
+        let (cause, acknowledged) = match self.prove(&mut connection) {
+            Ok(()) => self.exchange(connection, site),
+            Err(cause) => {
+                self.kept.iter_mut().for_each(|it| it.unproven(&cause));
+                (cause, false)
+            }
+        };
+        self.current.clear();
+        self.subscriptions.connection_ended(&cause);
+        (cause, Lifetime { lasted: began.elapsed(), acknowledged })
+    }
+
+    /// Waits for the witness where the session may be another than the one that we know.
+    fn prove(&mut self, connection: &mut Connection) -> Result<(), LinkError> {
+        if self.stop.is_set() {
+            return Err(LinkError::Disconnected);
+        }
+        let present = connection.session_present();
+        if !self.kept.as_ref().is_some_and(|it| it.needs_proof(present)) {
+            return Ok(());
+        }
+        let question = self.witness.as_mut().map(Witness::ask);
+        // A broker that answers the ping has read the question.
+        connection.write_first(question.into_iter().chain([Request::PingReq(PingReq)]).collect());
+        let mut nothing = self.take_up(connection, Unfinished::default());
+        let mut cause = LinkError::KeepAlive;
+        let deadline = Instant::now() + self.patience;
+        while !self.witness.as_ref().is_some_and(Witness::has_answered) {
+            match connection.next_until(deadline) {
+                None => return Err(cause),
+                Some(Ok(Event::Outgoing(Outgoing::Publish(_)))) => {}
+                Some(Ok(Event::Incoming(Packet::PingResp))) => cause = LinkError::Unacknowledged,
+                Some(event) => self.pass_on(&mut nothing, event?, true)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// All of one connection that is to be used. Returns why it ended, and whether anything was acknowledged.
+    fn exchange(&mut self, mut connection: Connection, site: Site) -> (LinkError, bool) {
         let resumed = self.kept.as_mut().and_then(|it| it.resume(connection.session_present()));
         let is_resumed = resumed.is_some();
         let mut progress = self.take_up(&mut connection, resumed.unwrap_or_default());
         let steps = progress.in_flight.steps();
         let Err(cause) = self.live(&mut connection, &mut progress, site, is_resumed);
-        self.current.clear();
 
         // From here on nothing is handed over, so what is left is complete.
         progress.in_flight.orders.close();
@@ -87,7 +137,6 @@ impl Passage {
             // At QoS 0 it may not have been written. With clean sessions the bridge sends it again then.
             let _ = self.pass_on(&mut progress, event, self.kept.is_some());
         }
-        self.subscriptions.connection_ended(&cause);
         let Progress { in_flight, acknowledged } = progress;
         if let Some(kept) = &mut self.kept {
             let advanced = in_flight.steps() > steps;
@@ -95,7 +144,7 @@ impl Passage {
             let unfinished = Unfinished::of(in_flight, connection.unfinished(), identifiers);
             kept.ended(&cause, unfinished, advanced);
         }
-        (cause, Lifetime { lasted: began.elapsed(), acknowledged })
+        (cause, acknowledged)
     }
 
     /// Begins with what is `unfinished`.
@@ -117,9 +166,6 @@ impl Passage {
         site: Site,
         resumed: bool,
     ) -> Result<Infallible, LinkError> {
-        if self.stop.is_set() {
-            return Err(LinkError::Disconnected);
-        }
         self.finish(connection, progress)?;
         self.kept.iter_mut().for_each(Kept::up);
         connection.subscribe(self.subscriptions.wanted());
@@ -161,6 +207,9 @@ impl Passage {
                 LinkEvent::Delivered(token)
             }
             Meaning::Written(token) => LinkEvent::Delivered(token),
+            Meaning::Received(message) if self.witness.as_mut().is_some_and(|it| it.hears(&message)) => {
+                return Ok(());
+            }
             Meaning::Received(message) => LinkEvent::Received(message),
             Meaning::Subscribed(accepted) => {
                 self.subscriptions.answered(&accepted);

@@ -14,12 +14,13 @@ use crate::support::config;
 use crate::support::hasty;
 use crate::support::wait_until_or;
 
-#[test]
-fn a_message_that_is_too_large_for_the_broker_holds_the_others_up_for_a_while_only() {
+/// Has a message between two others at which the broker closes each connection, with `keys` set besides.
+#[track_caller]
+fn check(keys: &[(&str, &str, &str)]) {
     let extra = "max_packet_size 2000".to_owned();
     let mosquitto = Mosquitto::start(MosquittoOptions { extra, ..Default::default() });
     let observer = Observer::start(&mosquitto, &["bulk/#"]);
-    let luigi = Embedded::start(hasty(&config(mosquitto.port(), &[]))).unwrap();
+    let luigi = Embedded::start(hasty(&config(mosquitto.port(), keys))).unwrap();
     let client = luigi.client();
     for (topic, bytes) in [("bulk/before", 10), ("bulk/poison", 5_000), ("bulk/after", 10)] {
         let (topic, payload) = (Topic::new(topic).unwrap(), "x".repeat(bytes).into_bytes().into());
@@ -34,4 +35,14 @@ fn a_message_that_is_too_large_for_the_broker_holds_the_others_up_for_a_while_on
     assert_eq!(client.report().unwrap().total.dropped, 1);
     assert!(observer.messages().iter().all(|it| it.topic != "bulk/poison"));
     assert!(luigi.health().reconnects() >= 10, "{:?}", luigi.health());
+}
+
+#[test]
+fn a_message_that_is_too_large_for_the_broker_holds_the_others_up_for_a_while_only() {
+    check(&[]);
+}
+
+#[test]
+fn nor_does_it_hold_them_up_for_ever_in_a_session_that_is_kept() {
+    check(&[("Client", "CLEAN_SESSION", "no")]);
 }
