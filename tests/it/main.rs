@@ -33,3 +33,4 @@ mod scenario_lifecycle;
 mod scenario_takeover;
 mod support;
 mod support_itself;
+mod support_relay;

@@ -21,7 +21,7 @@ pub(crate) use mosquitto::{Mosquitto, MosquittoOptions};
 pub(crate) use net::{SilentPeer, free_port};
 pub(crate) use observer::{Observer, Seen};
 pub(crate) use process::Process;
-pub(crate) use relay::Relay;
+pub(crate) use relay::{Ending, Relay, Side, Weather};
 pub(crate) use station::{Station, config, hasty};
 pub(crate) use wait::{LIMIT, wait_until, wait_until_or};
 pub(crate) use witness::{Witness, line, payload, retained, wait_for_connects, wait_for_retained};

@@ -12,9 +12,20 @@ use std::thread::{self, JoinHandle};
 /// without listener again and again ends up connected to itself.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    free_port_from(FIRST_PORT, &NEXT)
+}
+
+/// The same for a listener that leaves its port now and then and comes back: from a range of its own, where hardly
+/// another program looks for a port meanwhile.
+pub(super) fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    free_port_from(FIRST_PORT - PORTS, &NEXT)
+}
+
+fn free_port_from(first: u16, next: &AtomicU16) -> u16 {
     // Another start for each process, so that two test runs on a machine hardly meet.
     let start = u16::try_from(process::id() * 37 % u32::from(PORTS)).expect("less than PORTS");
-    let mut candidates = (0..PORTS).map(|_| FIRST_PORT + (start + NEXT.fetch_add(1, SeqCst)) % PORTS);
+    let mut candidates = (0..PORTS).map(|_| first + (start + next.fetch_add(1, SeqCst)) % PORTS);
     candidates
         .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
         .expect("one loopback port in ten thousand is free")
