@@ -74,6 +74,10 @@ struct Group {
 impl Queue {
     /// What is to be asked of the spool at `now`, the next first; `None` when nothing is, or an answer has to come first.
     pub(in super::super) fn order(&mut self, now: Instant, situation: Situation) -> Option<SpoolOrder> {
+        if !self.promised.is_empty() && self.homeless().next().is_none() {
+            // Delivered before their turn came: there is nothing left to put on the card for them.
+            answer(std::mem::take(&mut self.promised));
+        }
         match self.card.state {
             State::Closed if self.wants_card(now, situation) => return Some(self.open()),
             State::Closed | State::Opening => return None,

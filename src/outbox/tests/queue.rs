@@ -105,6 +105,32 @@ fn with_the_card_always_a_message_is_stored_before_it_is_promised_and_those_that
 }
 
 #[test]
+fn with_the_card_always_nobody_waits_for_it_with_a_message_that_the_broker_has_acknowledged_meanwhile() {
+    let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
+    let (mut card, now) = (Card::default(), Instant::now());
+    card.settle(&mut outbox, now, Situation::Connected);
+    let promises: Vec<_> = ["stored", "not stored"]
+        .map(|payload| {
+            let (stored, heard) = bounded(1);
+            outbox.append(message("a", payload), now, Some(stored));
+            card.take_orders(&mut outbox, now, Situation::Connected);
+            heard
+        })
+        .into();
+    let mut tokens = Vec::new();
+    while card.answer(&mut outbox, now) {
+        outbox.send(now, true, |token, _| {
+            tokens.push(token);
+            true
+        });
+        tokens.drain(..).for_each(|it| outbox.acknowledge(it));
+        card.take_orders(&mut outbox, now, Situation::Connected);
+    }
+    assert!(outbox.is_empty());
+    assert!(promises.iter().all(|it| it.try_recv().is_ok()));
+}
+
+#[test]
 fn a_card_that_takes_nothing_leaves_all_in_memory_until_it_does() {
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
     let (mut card, now) = (Card { full: true, ..Card::default() }, Instant::now());
