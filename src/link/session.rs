@@ -130,7 +130,8 @@ pub(super) fn requests(max_in_flight: u16) -> usize {
 pub(super) const NOTHING: &str = "luigi-mqtt/nothing";
 /// Messages at QoS 2 that may be incomplete at once. Mosquitto throws away what exceeds its
 /// `max_inflight_messages`, by default 20, and acknowledges it all the same: in MQTT 3.1.1 it has no word for it.
-const INCOMPLETE: u16 = 20;
+/// One less, for while there are 20 it throws away those at QoS 1 as well.
+const INCOMPLETE: u16 = 19;
 /// Messages beyond those that are configured: the bridge's window has 10 for the last words, and QoS 0 is
 /// in nobody's way.
 const SPARE: u16 = 28;

@@ -1,5 +1,13 @@
 //! Quality of service, as the broker has it.
 
+use std::time::Duration;
+
+use luigi_mqtt::daemon::Embedded;
+use luigi_mqtt::model::Delivery;
+use luigi_mqtt::model::Message;
+use luigi_mqtt::model::Qos;
+use luigi_mqtt::model::Topic;
+
 use crate::support::AVAILABILITY;
 use crate::support::CLIENT_ID;
 use crate::support::Configuration;
@@ -8,7 +16,13 @@ use crate::support::LIMIT;
 use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
+use crate::support::Relay;
 use crate::support::Seen;
+use crate::support::Weather;
+use crate::support::config;
+use crate::support::hasty;
+use crate::support::wait_until;
+use crate::support::wait_until_or;
 
 /// Checks a life at `qos`, in which the broker sends each of `packets` once for each message, and none of `others`.
 #[track_caller]
@@ -54,6 +68,27 @@ fn at_qos_2_all_arrives_and_each_exchange_is_completed() {
     let exchange =
         ["Received PUBLISH from", "Sending PUBREC to", "Received PUBREL from", "Sending PUBCOMP to"];
     check(2, &exchange, &["Sending PUBACK to"]);
+}
+
+/// Messages at either level, the broker far away.
+#[test]
+fn at_qos_1_and_2_at_once_the_broker_throws_nothing_away() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["mixed"]);
+    let relay = Relay::start(mosquitto.port());
+    relay.turn(Weather::Late(Duration::from_millis(20)));
+    let luigi = Embedded::start(hasty(&config(relay.port(), &[]))).unwrap();
+    wait_until("the link", LIMIT, || luigi.health().link_up());
+    let numbers = || 0..200;
+    for number in numbers() {
+        // A few at QoS 1 among many at QoS 2, so that those come close to their limit.
+        let qos = if number % 5 == 0 { Qos::AtLeastOnce } else { Qos::ExactlyOnce };
+        let (topic, payload) = (Topic::new("mixed").unwrap(), number.to_string().into_bytes().into());
+        luigi.client().publish(Message { topic, payload, qos, retain: false }, Delivery::Every).unwrap();
+    }
+    let found = || observer.messages().iter().map(Seen::text).collect::<Vec<_>>();
+    let all_are_there = || numbers().all(|it| found().contains(&it.to_string()));
+    wait_until_or("all messages", LIMIT, all_are_there, found);
 }
 
 #[test]
