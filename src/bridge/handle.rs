@@ -104,11 +104,8 @@ impl Bridge {
             LinkEvent::Down(down) => {
                 self.health.set_link_up(false);
                 self.link.down(&down);
-                if down.kept {
-                    return;
-                }
                 let by_broker = matches!(down.cause, LinkError::ClosedByBroker);
-                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker()).flatten() {
+                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker(down.kept)).flatten() {
                     log::error!(
                         "the broker closed one connection after the other at the same message, of {} bytes on {}: \
                          it is given up, so that the others can go; is it too large for the broker, or not permitted?",
@@ -116,7 +113,9 @@ impl Bridge {
                         message.topic
                     );
                 }
-                self.outbox.rewind();
+                if !down.kept {
+                    self.outbox.rewind();
+                }
             }
         }
     }
