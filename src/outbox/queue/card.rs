@@ -319,9 +319,12 @@ impl Queue {
     /// The number below which every record was delivered, once it is worth telling, or at `any` occasion.
     fn releasable(&self, any: bool) -> Option<u64> {
         let card = &self.card;
+        if card.released >= card.next {
+            return None; // Not even a look at the messages, of which there may be many where the card takes none.
+        }
         let in_memory = self.front.iter().filter(|it| !it.done).find_map(|it| it.number);
         let alone = (!card.alone.is_empty()).then_some(card.alone.start);
-        let delivered = in_memory.or(alone).unwrap_or(card.next);
+        let delivered = in_memory.into_iter().chain(alone).min().unwrap_or(card.next);
         let worth = any || delivered == card.next || delivered >= card.released + RELEASE_AT;
         (worth && delivered > card.released).then_some(delivered)
     }
