@@ -156,7 +156,7 @@ impl Queue {
                 let lost = self.card.len();
                 self.card.alone = 0..0;
                 self.in_memory_mut().for_each(|it| it.number = None);
-                self.refused(now);
+                self.broken(now); // A group that is under way has its own answer to come.
                 self.join();
                 tallies.settle(&self.by_topic());
                 Some(SpoolNews::Failed { cause, lost })
@@ -260,9 +260,14 @@ impl Queue {
 
     /// The card did not take the group: it stays in memory.
     fn refused(&mut self, now: Instant) {
-        self.card.state = State::Broken { again: now + RETRY };
         self.in_memory_mut().for_each(|it| it.going = false);
         answer(self.card.group.take().map(|it| it.promised).unwrap_or_default());
+        self.broken(now);
+    }
+
+    /// The card takes nothing for now, and nobody is to wait for it.
+    fn broken(&mut self, now: Instant) {
+        self.card.state = State::Broken { again: now + RETRY };
         answer(std::mem::take(&mut self.promised));
     }
 
