@@ -189,15 +189,15 @@ impl Bridge {
             self.disconnect(inbox, began + limit);
         }
         let waiting = undelivered.min(self.outbox.len());
-        self.store_all(inbox);
+        let deadline = Instant::now() + spooling::LIMIT;
+        self.store_all(inbox, deadline);
         let on_card = self.outbox.on_card().min(waiting);
-        self.spooling.stop(spooling::LIMIT);
+        self.spooling.stop(deadline.saturating_duration_since(Instant::now()));
         Farewell { lost: waiting - on_card, on_card }
     }
 
-    /// Has the spool take what must be delivered and was not, and waits until it has.
-    fn store_all(&mut self, inbox: &Inbox) {
-        let deadline = Instant::now() + spooling::LIMIT;
+    /// Has the spool take what must be delivered and was not, and waits until it has, or for `deadline`.
+    fn store_all(&mut self, inbox: &Inbox, deadline: Instant) {
         loop {
             while let Some(order) = self.outbox.order(Instant::now(), Situation::Ending) {
                 self.spooling.carry_out(order);
