@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Sender, bounded};
 
 use super::Presence;
+use super::entrance::Entrance;
 use super::event::{Publish, Request};
 use crate::entity::Entity;
 use crate::entity::EntityError;
@@ -24,7 +25,7 @@ use crate::worker::Outlet;
 pub struct Client {
     pub(super) presence: Arc<Presence>,
     pub(super) requests: Sender<Request>,
-    pub(super) publishes: Sender<Publish>,
+    pub(super) publishes: Arc<Entrance>,
     pub(super) readings: Outlet<Reading>,
     /// Where messages of [`Delivery::Every`] wait, and how much room there is.
     pub(super) spool: SpoolMode,
@@ -101,13 +102,8 @@ impl Client {
     }
 
     fn hand_over(&self, publish: Publish) -> Result<(), Refused> {
-        self.publishes.try_send(publish).map_err(|error| {
-            let (publish, cause) = match error {
-                TrySendError::Full(publish) => (publish, RefusedBecause::Full),
-                TrySendError::Disconnected(publish) => (publish, RefusedBecause::Stopped),
-            };
-            Refused { message: publish.message, cause }
-        })
+        let entered = self.publishes.enter(publish);
+        entered.map_err(|(publish, cause)| Refused { message: publish.message, cause })
     }
 
     /// Offers `reading`. Never blocks; when the bridge is behind, it is dropped and counted. Returns whether it was

@@ -1,10 +1,12 @@
 //! Everything that can happen to the bridge, and the inbox it comes through.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, never, select_biased};
 
+use super::entrance::Entrance;
 use crate::entity::Entity;
 use crate::link::LinkEvent;
 use crate::model::Delivery;
@@ -61,7 +63,8 @@ pub struct Inbox {
     pub(super) requests: Receiver<Request>,
     pub(super) publishes: Receiver<Publish>,
     /// Keeps both open when the last client is gone: sources need none.
-    pub(super) _open: (Sender<Request>, Sender<Publish>),
+    pub(super) _requests: Sender<Request>,
+    pub(super) entrance: Arc<Entrance>,
     pub(super) readings: Receiver<Reading>,
     /// Stands for `publishes` while there is no room for more of them.
     pub(super) nothing: Receiver<Publish>,
@@ -85,11 +88,12 @@ impl Inbox {
         }
     }
 
-    /// What is there already, without waiting.
-    pub(super) fn left(&self) -> Option<Event> {
-        let request = self.requests.try_recv().ok().map(Event::Request);
-        let reading = || self.readings.try_recv().ok().map(Event::Reading);
-        let publish = || self.publishes.try_recv().ok().map(Event::Publish);
-        request.or_else(reading).or_else(publish)
+    /// What is there already, without waiting: no message is accepted from here on, and of the rest what comes later is
+    /// left, for it may never end.
+    pub(super) fn left(&self) -> impl Iterator<Item = Event> {
+        self.entrance.close();
+        let requests = self.requests.try_iter().take(self.requests.len()).map(Event::Request);
+        let readings = self.readings.try_iter().take(self.readings.len()).map(Event::Reading);
+        requests.chain(readings).chain(self.publishes.try_iter().map(Event::Publish))
     }
 }

@@ -102,11 +102,10 @@ impl Bridge {
                 }
             }
             LinkEvent::Down(down) => {
-                // What the link finishes by itself is not acknowledged on a connection of its own.
-                let by_broker = !self.link.is_down() && matches!(down.cause, LinkError::ClosedByBroker);
                 self.health.set_link_up(false);
                 self.link.down(&down);
-                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker()).flatten() {
+                let by_broker = matches!(down.cause, LinkError::ClosedByBroker);
+                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker(down.kept)).flatten() {
                     log::error!(
                         "the broker closed one connection after the other at the same message, of {} bytes on {}: \
                          it is given up, so that the others can go; is it too large for the broker, or not permitted?",

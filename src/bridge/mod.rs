@@ -7,6 +7,7 @@
 mod announced;
 mod announcement;
 mod client;
+mod entrance;
 mod event;
 mod handle;
 mod link_state;
@@ -26,6 +27,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use announced::Announced;
 use announcement::Announcement;
+use entrance::Entrance;
 use event::Event;
 use link_state::LinkState;
 use spooling::Spooling;
@@ -100,7 +102,7 @@ pub fn new(
     let (readings, read) = bounded(READINGS);
     let (publishes, published) = bounded(PUBLISHES);
     let (spool_events, spool_said) = bounded(SPOOL_EVENTS);
-    let readings = Outlet::new(readings);
+    let (readings, publishes) = (Outlet::new(readings), Arc::new(Entrance::new(publishes)));
     let presence = Arc::new(presence);
     let (mode, spool_bytes) = (spool.mode, spool.max_bytes);
     let mut bridge = Bridge {
@@ -124,7 +126,8 @@ pub fn new(
         spool: spool_said,
         requests: requested,
         publishes: published,
-        _open: (requests.clone(), publishes.clone()),
+        _requests: requests.clone(),
+        entrance: Arc::clone(&publishes),
         readings: read,
         nothing: crossbeam_channel::never(),
     };
@@ -173,7 +176,7 @@ impl Bridge {
     /// for as long as the card takes, 5 s at most.
     pub fn finish(&mut self, inbox: &Inbox, limit: Duration) -> Farewell {
         let began = Instant::now();
-        while let Some(event) = inbox.left() {
+        for event in inbox.left() {
             self.handle(event, Instant::now());
         }
         self.announcement = Announcement::Closing;
@@ -186,15 +189,15 @@ impl Bridge {
             self.disconnect(inbox, began + limit);
         }
         let waiting = undelivered.min(self.outbox.len());
-        self.store_all(inbox);
+        let deadline = Instant::now() + spooling::LIMIT;
+        self.store_all(inbox, deadline);
         let on_card = self.outbox.on_card().min(waiting);
-        self.spooling.stop(spooling::LIMIT);
+        self.spooling.stop(deadline.saturating_duration_since(Instant::now()));
         Farewell { lost: waiting - on_card, on_card }
     }
 
-    /// Has the spool take what must be delivered and was not, and waits until it has.
-    fn store_all(&mut self, inbox: &Inbox) {
-        let deadline = Instant::now() + spooling::LIMIT;
+    /// Has the spool take what must be delivered and was not, and waits until it has, or for `deadline`.
+    fn store_all(&mut self, inbox: &Inbox, deadline: Instant) {
         loop {
             while let Some(order) = self.outbox.order(Instant::now(), Situation::Ending) {
                 self.spooling.carry_out(order);

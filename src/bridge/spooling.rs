@@ -43,7 +43,12 @@ impl Spooling {
                 Ok(spool) => self.spool = Some(spool),
                 // There is room: nothing else can have been said yet.
                 Err(cause) => {
-                    drop(self.events.try_send(SpoolEvent::Failed { cause: SpoolError::Thread(cause) }))
+                    let cause = SpoolError::Thread(cause);
+                    let answer = match order {
+                        SpoolOrder::Append(records) => SpoolEvent::Refused { records, cause },
+                        _ => SpoolEvent::Failed { cause },
+                    };
+                    return drop(self.events.try_send(answer));
                 }
             }
         }

@@ -55,7 +55,8 @@ pub enum DaemonError {
     },
 }
 
-/// Runs the daemon until a signal stops it: blocks as long as that takes, then 3.5 s at most to end in order.
+/// Runs the daemon until a signal stops it: blocks as long as that takes, then 3.5 s at most to end in order,
+/// and as long as the card takes for what is to be kept, 5 s at most.
 /// With `mock`, a broker in this process takes the place of the configured one and shows what arrives.
 ///
 /// # Errors

@@ -189,15 +189,15 @@ impl Outbox {
         self.suspect.connected();
     }
 
-    /// The broker has closed the connection. Returns the message that it closes every connection at, once that is
-    /// certain; it is given up, that the others may go.
-    pub fn closed_by_broker(&mut self) -> Option<Message> {
+    /// The broker has closed the connection, but the session there may be `kept`. Returns the message that it closes
+    /// every connection at, once that is certain; it is given up, that the others may go.
+    pub fn closed_by_broker(&mut self, kept: bool) -> Option<Message> {
         let (token, parcel) = self.window.oldest()?;
         let message = match parcel {
             Parcel::Latest(_, waiting) => &waiting.message,
             Parcel::Queued(place) => self.queue.at(*place)?,
         };
-        if !self.suspect.closed(message) {
+        if !self.suspect.closed(message, kept) {
             return None;
         }
         let message = message.clone();
@@ -211,7 +211,7 @@ impl Outbox {
 
     /// How many messages wait to be handed to a connection.
     pub fn waiting(&self) -> u64 {
-        (self.announcements.len() + self.states.len()) as u64 + self.queue.waiting()
+        self.len().saturating_sub(self.window.len() as u64)
     }
 
     /// How many messages wait or are in flight.

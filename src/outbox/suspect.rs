@@ -31,14 +31,16 @@ impl Suspect {
     }
 
     /// The broker has closed the connection, `oldest` being the oldest message that it had not acknowledged.
-    /// Returns whether that one is guilty.
-    pub(super) fn closed(&mut self, oldest: &Message) -> bool {
-        if !self.acknowledged {
+    /// Returns whether that one is guilty. Where the session is `kept`, each connection begins with that message: then
+    /// it is one more cut although nothing was acknowledged, but no proof before the session was given up.
+    pub(super) fn closed(&mut self, oldest: &Message, kept: bool) -> bool {
+        let acknowledged = std::mem::take(&mut self.acknowledged);
+        if !acknowledged && !kept {
             return false;
         }
         let named = (oldest.topic.clone(), Arc::clone(&oldest.payload));
         self.cuts = if self.suspected.as_ref() == Some(&named) { self.cuts + 1 } else { 1 };
-        let guilty = self.cuts >= PROOF;
+        let guilty = acknowledged && self.cuts >= PROOF;
         if guilty {
             self.condemned.truncate(MOST_CONDEMNED - 1);
             self.condemned.insert(0, named.clone());

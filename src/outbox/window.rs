@@ -78,6 +78,11 @@ impl Window {
         }
     }
 
+    /// How many messages are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.in_flight.len()
+    }
+
     /// Takes all that is in flight, newest first, and whether each is to be sent again. Their tokens are never used again.
     pub(super) fn drain_newest_first(&mut self) -> impl Iterator<Item = (Parcel, bool)> + use<> {
         self.announcements = 0;

@@ -207,6 +207,28 @@ fn a_client_of_an_ended_bridge_hands_messages_back() {
 }
 
 #[test]
+fn an_end_while_others_still_publish_comes_and_keeps_all_that_was_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let luigi = Embedded::start(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
+    let publish_until_the_end = |client: Client| {
+        let mut accepted = 0;
+        loop {
+            match client.publish(message("door/opened", accepted, Qos::AtLeastOnce), Delivery::Every) {
+                Ok(()) => accepted += 1,
+                Err(refused) if refused.cause == RefusedBecause::Stopped => return accepted,
+                Err(_) => thread::yield_now(),
+            }
+        }
+    };
+    let publishers =
+        [luigi.client(), luigi.client()].map(|it| thread::spawn(move || publish_until_the_end(it)));
+    wait_until("many to be accepted", LIMIT, || luigi.health().accepted() > 500);
+    let farewell = luigi.stop(Duration::ZERO);
+    let accepted: u64 = publishers.map(|it| it.join().unwrap()).iter().sum();
+    assert_eq!(farewell, Farewell { lost: 0, on_card: accepted });
+}
+
+#[test]
 fn an_entity_has_every_state_delivered_where_it_was_built_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Broker::start(Faults::default()).unwrap();

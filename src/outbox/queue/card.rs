@@ -160,7 +160,7 @@ impl Queue {
                 let lost = self.card.len();
                 self.card.alone = 0..0;
                 self.in_memory_mut().for_each(|it| it.number = None);
-                self.refused(now);
+                self.broken(now); // A group that is under way has its own answer to come.
                 self.join();
                 tallies.settle(&self.by_topic());
                 Some(SpoolNews::Failed { cause, lost })
@@ -264,9 +264,14 @@ impl Queue {
 
     /// The card did not take the group: it stays in memory.
     fn refused(&mut self, now: Instant) {
-        self.card.state = State::Broken { again: now + RETRY };
         self.in_memory_mut().for_each(|it| it.going = false);
         answer(self.card.group.take().map(|it| it.promised).unwrap_or_default());
+        self.broken(now);
+    }
+
+    /// The card takes nothing for now, and nobody is to wait for it.
+    fn broken(&mut self, now: Instant) {
+        self.card.state = State::Broken { again: now + RETRY };
         answer(std::mem::take(&mut self.promised));
     }
 
@@ -323,9 +328,12 @@ impl Queue {
     /// The number below which every record was delivered, once it is worth telling, or at `any` occasion.
     fn releasable(&self, any: bool) -> Option<u64> {
         let card = &self.card;
+        if card.released >= card.next {
+            return None; // Not even a look at the messages, of which there may be many where the card takes none.
+        }
         let in_memory = self.front.iter().filter(|it| !it.done).find_map(|it| it.number);
         let alone = (!card.alone.is_empty()).then_some(card.alone.start);
-        let delivered = in_memory.or(alone).unwrap_or(card.next);
+        let delivered = in_memory.into_iter().chain(alone).min().unwrap_or(card.next);
         let worth = any || delivered == card.next || delivered >= card.released + RELEASE_AT;
         (worth && delivered > card.released).then_some(delivered)
     }

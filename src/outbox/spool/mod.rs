@@ -79,11 +79,11 @@ pub enum SpoolEvent {
     Loaded {
         /// The number of the first of them: what was asked for, or the oldest where that is gone already.
         first: u64,
-        /// The records from there on; `None` for one that was damaged and is gone. Empty where there is none.
+        /// The records from there on; `None` for one that was damaged and is gone. Empty where there is none, and
+        /// behind [`SpoolEvent::Failed`] where that was the reason.
         records: Vec<Option<Record>>,
     },
-    /// The file cannot be used for now: nothing is on the card until [`SpoolEvent::Opened`]. Also the other
-    /// answer to [`Spool::load`].
+    /// The file cannot be used for now: nothing is on the card until [`SpoolEvent::Opened`].
     Failed {
         /// Why.
         cause: SpoolError,
@@ -117,9 +117,8 @@ impl Spool {
         self.ask(Request::Append(records));
     }
 
-    /// Asks for the next records from the number `from` on, up to 256 records or 32 KiB, at least one. Never
-    /// blocks. The answer is [`SpoolEvent::Loaded`] or [`SpoolEvent::Failed`], which is to be waited for
-    /// before asking again.
+    /// Asks for the next records from the number `from` on, up to 256 records or 32 KiB, at least one. Never blocks. The answer is
+    /// [`SpoolEvent::Loaded`], which is to be waited for before asking again.
     pub fn load(&self, from: u64) {
         self.ask(Request::Load(from));
     }

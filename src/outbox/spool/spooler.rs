@@ -94,13 +94,22 @@ impl Spooler {
 
     fn load(&mut self, from: u64) {
         if let Err(cause) = self.open() {
-            return self.tell(SpoolEvent::Failed { cause });
+            self.tell(SpoolEvent::Failed { cause });
         }
-        match self.mend_and_retry(|store| store.load(from).map_err(|cause| (cause, store.numbers()))) {
-            Ok((first, records)) => self.tell(SpoolEvent::Loaded { first, records }),
-            Err(cause) if self.store.is_some() => self.close(cause),
-            Err(_) => {} // Mending it failed, and was told.
-        }
+        let loaded = match self.store {
+            Some(_) => {
+                self.mend_and_retry(|store| store.load(from).map_err(|cause| (cause, store.numbers())))
+            }
+            None => Ok((from, Vec::new())),
+        };
+        let (first, records) = loaded.unwrap_or_else(|cause| {
+            // Otherwise mending it failed, and was told.
+            if self.store.is_some() {
+                self.close(cause);
+            }
+            (from, Vec::new())
+        });
+        self.tell(SpoolEvent::Loaded { first, records });
     }
 
     fn release(&mut self, next: u64) {

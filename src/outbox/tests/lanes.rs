@@ -140,7 +140,7 @@ fn the_message_at_which_the_broker_closes_each_connection_is_given_up() {
         let sent = sent(&mut outbox, true);
         let (token, _) = sent.iter().find_map(|it| it.split_once(" a=")).unwrap();
         outbox.acknowledge(Token(token.parse().unwrap()));
-        given_up.extend(outbox.closed_by_broker());
+        given_up.extend(outbox.closed_by_broker(false));
         outbox.rewind();
     }
     assert_eq!(given_up, [poison()]);
@@ -163,7 +163,7 @@ fn a_message_is_not_given_up_where_the_broker_acknowledges_nothing_or_another_is
                 outbox.acknowledge(token);
             }
         }
-        assert_eq!(outbox.closed_by_broker(), None);
+        assert_eq!(outbox.closed_by_broker(false), None);
         outbox.rewind();
     }
 }

@@ -151,6 +151,62 @@ fn a_card_that_takes_nothing_leaves_all_in_memory_until_it_does() {
 }
 
 #[test]
+fn a_card_that_fails_when_it_is_read_is_read_on_once_it_works() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    let now = Instant::now();
+    append(&mut outbox, "a", 0..1_000);
+    card.settle(&mut outbox, now + MINUTE, Situation::Away);
+    let load = loop {
+        if let Some(order @ SpoolOrder::Load(_)) = outbox.order(now, Situation::Connected) {
+            break order;
+        }
+        assert!(outbox.len() > 800, "it is not read before all in memory is delivered");
+        let mut tokens = Vec::new();
+        outbox.send(now, true, |token, _| {
+            tokens.push(token);
+            true
+        });
+        tokens.into_iter().for_each(|it| outbox.acknowledge(it));
+    };
+    let cause = SpoolError::Vanished { path: "spool".into() };
+    outbox.heard(SpoolEvent::Failed { cause }, now);
+    let SpoolOrder::Load(from) = load else { unreachable!() };
+    outbox.heard(SpoolEvent::Loaded { first: from, records: Vec::new() }, now);
+    for event in card.carry_out(SpoolOrder::Open) {
+        outbox.heard(event, now);
+    }
+    assert!(drained(&mut outbox, &mut card).contains(&999));
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_card_that_is_replaced_under_a_group_has_that_group_and_loses_no_other() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    let now = Instant::now() + MINUTE;
+    append(&mut outbox, "a", 0..500);
+    card.settle(&mut outbox, now, Situation::Away);
+    append(&mut outbox, "a", 500..900);
+    card.take_orders(&mut outbox, now, Situation::Away);
+    assert!(matches!(card.orders.front(), Some(SpoolOrder::Append(_))), "{:?}", card.orders);
+
+    (card.first, card.records) = (card.next(), VecDeque::new());
+    let cause = SpoolError::Vanished { path: "spool".into() };
+    outbox.heard(SpoolEvent::Failed { cause }, now);
+    for event in card.carry_out(SpoolOrder::Open) {
+        outbox.heard(event, now);
+    }
+    append(&mut outbox, "a", 900..1_000);
+    card.take_orders(&mut outbox, now, Situation::Away);
+    assert_eq!(card.orders.len(), 1, "one group at a time");
+    card.settle(&mut outbox, now, Situation::Away);
+    assert_eq!(outbox.on_card(), outbox.len());
+
+    let delivered = drained(&mut outbox, &mut card);
+    assert_eq!(delivered[delivered.len() - 500..], Vec::from_iter(500..1_000));
+    assert!(outbox.is_empty() && card.records.is_empty(), "{} records", card.records.len());
+}
+
+#[test]
 fn without_a_card_the_oldest_give_way_and_are_counted() {
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Memory, 64 << 10);
     outbox.track(&Topic::new("a").unwrap());
