@@ -92,4 +92,9 @@ impl Inbox {
         let publish = || self.publishes.try_recv().ok().map(Event::Publish);
         request.or_else(reading).or_else(publish)
     }
+
+    /// Takes nothing more from clients and sources: those who send learn of it at once.
+    pub(super) fn close(&mut self) {
+        (self.requests, self.publishes, self.readings) = (never(), never(), never());
+    }
 }
