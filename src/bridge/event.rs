@@ -96,4 +96,9 @@ impl Inbox {
         let readings = self.readings.try_iter().take(self.readings.len()).map(Event::Reading);
         requests.chain(readings).chain(self.publishes.try_iter().map(Event::Publish))
     }
+
+    /// Takes nothing more from clients and sources: those who send learn of it at once.
+    pub(super) fn close(&mut self) {
+        (self.requests, self.publishes, self.readings) = (never(), never(), never());
+    }
 }

@@ -172,13 +172,14 @@ impl Bridge {
     }
 
     /// The last things: what is left in the inbox, then `offline`, each delivered, then the disconnect. What was not
-    /// delivered and must be, goes to the card. Blocks for `limit` at most, not at all when the link is down; and then
-    /// for as long as the card takes, 5 s at most.
-    pub fn finish(&mut self, inbox: &Inbox, limit: Duration) -> Farewell {
-        let began = Instant::now();
+    /// delivered and must be, goes to the card. What is published from here on is handed back. Blocks for `limit` at
+    /// most, not at all when the link is down; and then for as long as the card takes, 5 s at most.
+    pub fn finish(&mut self, inbox: &mut Inbox, limit: Duration) -> Farewell {
+        let (began, limit) = (Instant::now(), limit.min(LONGEST_END));
         for event in inbox.left() {
             self.handle(event, Instant::now());
         }
+        inbox.close();
         self.announcement = Announcement::Closing;
         // A quarter is left for the last message, however much before it is never acknowledged.
         self.deliver(inbox, began + limit / 4 * 3);
@@ -258,3 +259,5 @@ const SPOOL_EVENTS: usize = 4;
 /// A broker that has acknowledged nothing of what it was sent for this long is given up, and the connection
 /// made anew: keep alive alone does not notice a broker that answers pings and nothing else.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
+/// Nobody waits longer for an end; and the clock has one too, beyond which there is no counting.
+const LONGEST_END: Duration = Duration::from_secs(24 * 3600);

@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::announcement::Announcement;
 use super::event::{Event, Request};
-use super::{ACKNOWLEDGE_LIMIT, Bridge, Presence};
+use super::{ACKNOWLEDGE_LIMIT, Bridge, Presence, Refused, RefusedBecause};
 use crate::config;
 use crate::entity::BinarySensor;
 use crate::entity::Device;
@@ -17,6 +17,7 @@ use crate::link::Link;
 use crate::link::LinkEvent;
 use crate::link::Options;
 use crate::mock;
+use crate::model::Delivery;
 use crate::model::Health;
 use crate::model::Incoming;
 use crate::model::ObjectId;
@@ -144,8 +145,23 @@ fn offline_is_acknowledged_although_something_else_never_is() {
         assert!(Instant::now() < deadline, "online did not arrive");
     }
     broker.set_faults(mock::Faults::default());
-    bridge.finish(&inbox, Duration::from_secs(2));
+    bridge.finish(&mut inbox, Duration::from_secs(2));
     assert_eq!(broker.retained(&availability).as_deref(), Some(&b"offline"[..]));
+}
+
+#[test]
+fn what_is_published_once_the_end_has_begun_is_handed_back_rather_than_lost() {
+    let ((_, stop), (_, link)) = (bounded(0), bounded(0));
+    let (mut bridge, mut inbox, client) =
+        super::new(presence(), WINDOW, spool(), Health::default(), stop, link);
+    let message = presence().availability(true);
+    client.publish(message.clone(), Delivery::Every).unwrap();
+    let farewell = bridge.finish(&mut inbox, Duration::MAX);
+    assert_eq!((farewell.lost, farewell.on_card), (1, 0));
+    let refused = client.publish(message.clone(), Delivery::Every).unwrap_err();
+    assert_eq!(refused, Refused { message, cause: RefusedBecause::Stopped });
+    assert!(!client.offer(Reading::new(ObjectId::new("attic").unwrap(), "warm".into())));
+    assert_eq!(client.report(), None);
 }
 
 #[test]

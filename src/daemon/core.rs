@@ -62,8 +62,8 @@ impl Core {
 
     /// Ends in order, as [`Bridge::finish`], then ends the link: half a second more at most.
     pub(super) fn finish(self, limit: Duration) -> Farewell {
-        let Core { mut bridge, inbox, link, .. } = self;
-        let farewell = bridge.finish(&inbox, limit);
+        let Core { mut bridge, mut inbox, link, .. } = self;
+        let farewell = bridge.finish(&mut inbox, limit);
         drop(inbox); // Before the join: from here on the link's reports fail rather than wait.
         if !link.stop(LINK_END) {
             log::debug!("the link thread is in a name look-up or connecting, and is left behind");

@@ -66,10 +66,14 @@ impl Outbox {
     }
 
     /// Accepts `message` at `now`, to be given up unsent at `expires`. It replaces an older one in the same lane on
-    /// the same topic, which then is never sent. A state goes behind what the queue has on its topic; an announcement
-    /// that waits already is not another.
+    /// the same topic, which then is never sent. It goes behind what the queue has on its topic; an announcement that
+    /// waits already is not another.
     pub fn put(&mut self, lane: Lane, message: Message, expires: Option<Instant>, now: Instant) {
-        if lane == Lane::State && self.tallies.is_queued(&message.topic) {
+        let is_queued = match lane {
+            Lane::Announcement => self.tallies.is_surely_queued(&message.topic),
+            Lane::State => self.tallies.is_queued(&message.topic),
+        };
+        if is_queued {
             return self.append(message, now, None);
         }
         if lane == Lane::Announcement && self.announcements.holds(&message) {

@@ -131,6 +131,11 @@ impl Tallies {
         self.topics.get(topic).map_or(self.uncounted > 0, |it| it.queued > 0)
     }
 
+    /// Whether messages on `topic` are in the queue for certain.
+    pub(super) fn is_surely_queued(&self, topic: &Topic) -> bool {
+        self.topics.get(topic).is_some_and(|it| it.queued > 0)
+    }
+
     /// The figures of all messages, the oldest of which has waited for `oldest`.
     pub(super) fn total(&self, oldest: Option<Duration>) -> Figures {
         self.total.figures(oldest)

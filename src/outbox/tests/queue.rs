@@ -251,6 +251,15 @@ fn a_state_goes_behind_what_waits_on_its_topic() {
 }
 
 #[test]
+fn an_announcement_goes_behind_what_waits_on_its_topic_although_others_go_first() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    append(&mut outbox, "a", 0..3);
+    outbox.put(Lane::Announcement, message("b", "9"), None, Instant::now());
+    outbox.put(Lane::Announcement, message("a", "3"), None, Instant::now());
+    assert_eq!(drained(&mut outbox, &mut card), [9, 0, 1, 2, 3]);
+}
+
+#[test]
 fn what_the_card_has_damaged_is_counted_and_the_rest_delivered() {
     let (mut outbox, mut card) = (outbox(), Card::default());
     let topic = Topic::new("a").unwrap();

@@ -48,12 +48,12 @@ impl Station {
         let (forward, events) = bounded(64);
         let (stop, stopped) = bounded(0);
         let (window, spool) = (config.client.max_in_flight, config.spool.clone());
-        let (mut bridge, inbox, client) =
+        let (mut bridge, mut inbox, client) =
             bridge::new(presence, window, spool, health.clone(), stopped, events);
         entities.into_iter().for_each(|entity| bridge.register(entity).unwrap());
         let bridge = thread::spawn(move || {
             bridge.run(&inbox);
-            bridge.finish(&inbox, Duration::from_secs(2))
+            bridge.finish(&mut inbox, Duration::from_secs(2))
         });
         let ends = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&ends);
