@@ -44,7 +44,7 @@ impl Bridge {
         self.proceed(now);
         self.send(now);
         self.store(now);
-        self.report();
+        self.report(now);
     }
 
     /// Hands to the connection what may go.
@@ -167,7 +167,10 @@ impl Bridge {
             self.outbox.put(Lane::Announcement, message, None, now);
             let qos = it.entity.qos().unwrap_or(self.presence.qos);
             if let Some((message, expires)) = it.message(qos, now) {
-                self.outbox.repeat(message, expires, now);
+                // Where every message counts, one that the broker does not keep must not count twice.
+                if message.retain || it.entity.delivery() == Delivery::Latest {
+                    self.outbox.repeat(message, expires, now);
+                }
             }
         }
         self.announce_availability(true);
@@ -258,9 +261,10 @@ impl Bridge {
     }
 
     /// Brings the figures that others read up to date.
-    fn report(&mut self) {
+    fn report(&mut self, now: Instant) {
         self.health.set_messages(&self.outbox.total(None), self.outbox.waiting());
-        self.health.set_spool_degraded(self.outbox.is_degraded());
+        self.health.set_spool_degraded(self.outbox.is_degraded(now));
+        self.spooling.note_silence(self.outbox.is_spool_silent(now));
         let dropped = self.readings.dropped();
         self.health.add_refused(dropped - self.drops_seen);
         self.drops_seen = dropped;

@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, bounded, select};
 
 use announced::Announced;
 use announcement::Announcement;
@@ -117,7 +117,7 @@ pub fn new(
         drops_seen: 0,
     };
     if bridge.spooling.has_backlog() {
-        let order = bridge.outbox.open_spool();
+        let order = bridge.outbox.open_spool(Instant::now());
         bridge.spooling.carry_out(order);
     }
     let inbox = Inbox {
@@ -209,19 +209,24 @@ impl Bridge {
             let Ok(event) = inbox.spool.recv_deadline(deadline) else { return };
             if let Some(news) = self.outbox.heard(event, Instant::now()) {
                 self.spooling.tell(news);
-                if self.outbox.is_degraded() {
+                if self.outbox.is_degraded(Instant::now()) {
                     return;
                 }
             }
         }
     }
 
-    /// Handles what the link reports until everything is delivered, the link is down or `deadline` is here.
+    /// Handles what link and spool report until everything is delivered, the link is down or `deadline` is here.
     fn deliver(&mut self, inbox: &Inbox, deadline: Instant) {
         self.send(Instant::now());
         while self.link.is_up() && !self.outbox.is_empty() {
-            let Ok(event) = inbox.link.recv_deadline(deadline) else { return };
-            self.handle(Event::Link(event), Instant::now());
+            let event = select! {
+                recv(inbox.link) -> it => it.map(Event::Link),
+                recv(inbox.spool) -> it => it.map(Event::Spool),
+                default(deadline.saturating_duration_since(Instant::now())) => return,
+            };
+            let Ok(event) = event else { return };
+            self.handle(event, Instant::now());
         }
     }
 
@@ -238,7 +243,7 @@ impl Bridge {
     fn deadline(&self) -> Option<Instant> {
         let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).filter(|_| self.link.is_up());
         let step = self.announcement.due().filter(|_| self.link.is_up());
-        overdue.into_iter().chain(step).chain(self.outbox.order_due(self.situation())).min()
+        overdue.into_iter().chain(step).chain(self.outbox.order_due(Instant::now(), self.situation())).min()
     }
 
     fn situation(&self) -> Situation {

@@ -22,12 +22,21 @@ pub(super) struct Spooling {
     failure_said: bool,
     /// Whether it was said that messages are dropped for want of room.
     dropping_said: bool,
+    /// Whether it was said that the card does not answer, and not yet that it does again.
+    silence_said: bool,
 }
 
 impl Spooling {
     /// A spool that is not running. What it will say goes to `events`.
     pub(super) fn new(settings: config::Spool, events: Sender<SpoolEvent>) -> Spooling {
-        Spooling { settings, events, spool: None, failure_said: false, dropping_said: false }
+        Spooling {
+            settings,
+            events,
+            spool: None,
+            failure_said: false,
+            dropping_said: false,
+            silence_said: false,
+        }
     }
 
     /// Whether an earlier process has left something.
@@ -91,6 +100,17 @@ impl Spooling {
                 );
             }
             SpoolNews::Damaged(count) => log::warn!("{count} messages in the spool are damaged, and lost"),
+        }
+    }
+
+    /// Says whether the card is `silent`, where that is news.
+    pub(super) fn note_silence(&mut self, silent: bool) {
+        if std::mem::replace(&mut self.silence_said, silent) == silent {
+            return;
+        }
+        match silent {
+            true => log::warn!("the card does not answer; messages wait in memory until it does"),
+            false => log::info!("the card answers again"),
         }
     }
 

@@ -136,7 +136,7 @@ impl Outbox {
         mut publish: impl FnMut(Token, &Message) -> bool,
     ) {
         // Older messages may be on the card, on whichever topic, until that has said what it has.
-        let states_open = states_open && !self.queue.is_opening();
+        let states_open = states_open && (!self.queue.is_opening() || self.queue.is_silent(now));
         let lanes = if states_open { &[Lane::Announcement, Lane::State][..] } else { &[Lane::Announcement] };
         for &lane in lanes {
             while self.window.has_room(lane == Lane::Announcement) {
@@ -165,7 +165,11 @@ impl Outbox {
     /// message is in flight.
     pub fn acknowledge(&mut self, token: Token) {
         let (topic, queued) = match self.window.remove(token) {
-            Some(Parcel::Latest(_, waiting)) => (Some(waiting.message.topic), false),
+            Some(Parcel::Latest(lane, waiting)) => {
+                // With another quality of service it may have overtaken an older one, which must not come after it.
+                self.window.disown_before(token, lane, &waiting.message.topic);
+                (Some(waiting.message.topic), false)
+            }
             Some(Parcel::Queued(place)) => (self.queue.finish(place), true),
             None => (None, false),
         };
@@ -271,13 +275,13 @@ impl Outbox {
     }
 
     /// What to ask of the spool first where an earlier process may have left messages there.
-    pub fn open_spool(&mut self) -> SpoolOrder {
-        self.queue.open()
+    pub fn open_spool(&mut self, now: Instant) -> SpoolOrder {
+        self.queue.open(now)
     }
 
-    /// When [`Outbox::order`] next has something to say by the passing of time alone.
-    pub fn order_due(&self, situation: Situation) -> Option<Instant> {
-        self.queue.due(situation)
+    /// When, after `now`, [`Outbox::order`] next has something to say by the passing of time alone.
+    pub fn order_due(&self, now: Instant, situation: Situation) -> Option<Instant> {
+        self.queue.due(now, situation)
     }
 
     /// Takes what the spool says. Returns what a person should know of it.
@@ -302,9 +306,14 @@ impl Outbox {
         self.queue.is_storing()
     }
 
-    /// Whether what should be on the card is only in memory, since the card did not take it.
-    pub fn is_degraded(&self) -> bool {
-        self.queue.is_degraded()
+    /// Whether what should be on the card at `now` is only in memory, since the card did not take it.
+    pub fn is_degraded(&self, now: Instant) -> bool {
+        self.queue.is_degraded(now)
+    }
+
+    /// Whether the card, at `now`, has not answered for so long that nobody waits for it any more.
+    pub fn is_spool_silent(&self, now: Instant) -> bool {
+        self.queue.is_silent(now)
     }
 
     fn oldest(&self, now: Instant, wanted: impl Fn(&Topic) -> bool) -> Option<Duration> {

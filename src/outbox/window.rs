@@ -83,6 +83,16 @@ impl Window {
         self.in_flight.len()
     }
 
+    /// The same, for what was sent before `token` alone.
+    pub(super) fn disown_before(&mut self, token: Token, lane: Lane, topic: &Topic) {
+        for (_, it) in self.in_flight.range_mut(..token) {
+            if matches!(&it.parcel, Parcel::Latest(of, waiting) if *of == lane && waiting.message.topic == *topic)
+            {
+                it.disowned = true;
+            }
+        }
+    }
+
     /// Takes all that is in flight, newest first, and whether each is to be sent again. Their tokens are never used again.
     pub(super) fn drain_newest_first(&mut self) -> impl Iterator<Item = (Parcel, bool)> + use<> {
         self.announcements = 0;

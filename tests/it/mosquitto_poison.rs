@@ -14,9 +14,10 @@ use crate::support::config;
 use crate::support::hasty;
 use crate::support::wait_until_or;
 
-/// Has a message between two others at which the broker closes each connection, with `keys` set besides.
+/// Has a message between two others at which the broker closes each connection, with `keys` set besides. Returns how often the
+/// connection came back.
 #[track_caller]
-fn check(keys: &[(&str, &str, &str)]) {
+fn check(keys: &[(&str, &str, &str)]) -> u64 {
     let extra = "max_packet_size 2000".to_owned();
     let mosquitto = Mosquitto::start(MosquittoOptions { extra, ..Default::default() });
     let observer = Observer::start(&mosquitto, &["bulk/#"]);
@@ -34,12 +35,13 @@ fn check(keys: &[(&str, &str, &str)]) {
     wait_until_or("all to be settled", LIMIT, settled, || client.report());
     assert_eq!(client.report().unwrap().total.dropped, 1);
     assert!(observer.messages().iter().all(|it| it.topic != "bulk/poison"));
-    assert!(luigi.health().reconnects() >= 3, "{:?}", luigi.health());
+    luigi.health().reconnects()
 }
 
 #[test]
 fn a_message_that_is_too_large_for_the_broker_holds_the_others_up_for_a_while_only() {
-    check(&[]);
+    let reconnects = check(&[]);
+    assert!(reconnects >= 10, "{reconnects}");
 }
 
 #[test]

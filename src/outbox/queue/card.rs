@@ -49,6 +49,8 @@ pub(super) struct Card {
     /// The group that is going to the card: how many, and how many of the first of them are done with already.
     group: Option<Group>,
     loading: bool,
+    /// Since when the answer to an opening or a group is awaited.
+    asked: Option<Instant>,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -78,8 +80,12 @@ impl Queue {
             // Delivered before their turn came: there is nothing left to put on the card for them.
             answer(std::mem::take(&mut self.promised));
         }
+        if self.is_silent(now) {
+            answer(std::mem::take(&mut self.promised));
+            answer(self.card.group.as_mut().map(|it| std::mem::take(&mut it.promised)).unwrap_or_default());
+        }
         match self.card.state {
-            State::Closed if self.wants_card(now, situation) => return Some(self.open()),
+            State::Closed if self.wants_card(now, situation) => return Some(self.open(now)),
             State::Closed | State::Opening => return None,
             State::Open | State::Broken { .. } => {}
         }
@@ -101,14 +107,18 @@ impl Queue {
     }
 
     /// Has the spool opened although nothing is to be stored: an earlier process left something there.
-    pub(in super::super) fn open(&mut self) -> SpoolOrder {
+    pub(in super::super) fn open(&mut self, now: Instant) -> SpoolOrder {
         self.card.state = State::Opening;
+        self.card.asked = Some(now);
         SpoolOrder::Open
     }
 
     /// When [`Queue::order`] next has something to say by the passing of time alone.
-    pub(in super::super) fn due(&self, situation: Situation) -> Option<Instant> {
-        if self.mode == SpoolMode::Memory || self.card.group.is_some() || situation != Situation::Away {
+    pub(in super::super) fn due(&self, now: Instant, situation: Situation) -> Option<Instant> {
+        if let Some(silent_at) = self.card.silent_at() {
+            return Some(silent_at).filter(|at| *at > now);
+        }
+        if self.mode == SpoolMode::Memory || situation != Situation::Away {
             return None;
         }
         let due = self.homeless().next()?.accepted + GROUP_AGE;
@@ -129,6 +139,7 @@ impl Queue {
         match event {
             SpoolEvent::Opened { first, next, topics, lost, .. } => {
                 self.card.state = State::Open;
+                self.card.asked = self.card.asked.filter(|_| self.card.group.is_some());
                 (self.card.alone, self.card.next, self.card.released) = (first..next, next, first);
                 topics.iter().for_each(|(topic, count)| tallies.find(topic, *count));
                 if self.card.alone.is_empty() {
@@ -161,6 +172,7 @@ impl Queue {
                 self.card.alone = 0..0;
                 self.in_memory_mut().for_each(|it| it.number = None);
                 self.broken(now); // A group that is under way has its own answer to come.
+                self.card.asked = self.card.asked.filter(|_| self.card.group.is_some());
                 self.join();
                 tallies.settle(&self.by_topic());
                 Some(SpoolNews::Failed { cause, lost })
@@ -182,7 +194,7 @@ impl Queue {
     }
 
     /// Messages that are neither on the card nor going there.
-    fn homeless(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn homeless(&self) -> impl Iterator<Item = &Entry> {
         self.in_memory().filter(|it| it.number.is_none() && !it.going)
     }
 
@@ -200,6 +212,7 @@ impl Queue {
             records.push(Record { accepted, message: it.message.clone() });
         }
         let promised = std::mem::take(&mut self.promised);
+        self.card.asked = Some(now);
         self.card.group = Some(Group { len: records.len() as u64, left: 0, promised });
         records
     }
@@ -207,6 +220,7 @@ impl Queue {
     /// The group is on the card, and `next` is behind its last record.
     fn stored(&mut self, next: u64) {
         self.card.next = next;
+        self.card.asked = None;
         let Some(group) = self.card.group.take() else { return };
         answer(group.promised);
         let numbers = next.saturating_sub(group.len) + group.left..next;
@@ -266,6 +280,7 @@ impl Queue {
     fn refused(&mut self, now: Instant) {
         self.in_memory_mut().for_each(|it| it.going = false);
         answer(self.card.group.take().map(|it| it.promised).unwrap_or_default());
+        self.card.asked = None;
         self.broken(now);
     }
 
@@ -384,6 +399,11 @@ impl Card {
         !self.alone.is_empty() || self.state == State::Opening
     }
 
+    /// When it will have been silent for too long.
+    pub(super) fn silent_at(&self) -> Option<Instant> {
+        self.asked.map(|asked| asked + SILENCE)
+    }
+
     /// Whether it was asked what it has, and has not answered.
     pub(super) fn is_opening(&self) -> bool {
         self.state == State::Opening
@@ -422,6 +442,8 @@ const GROUP_AGE: Duration = Duration::from_secs(10);
 const LOAD_BELOW: usize = 128;
 /// So many delivered records are released together: a header written to the card stands for all of them.
 const RELEASE_AT: u64 = 256;
+/// A card that has not answered for this long is not waited for: the slowest takes a second or two.
+const SILENCE: Duration = Duration::from_secs(10);
 /// What goes to the card as one group although it is young: eight pages of 4 KiB.
 const GROUP_BYTES: usize = 32 << 10;
 /// A card that failed is tried again after this long.

@@ -93,9 +93,12 @@ impl Queue {
             _ => MOST_MEMORY,
         };
         let mut dropped = Vec::new();
-        // What is going to the card is counted on there.
-        while self.bytes > limit && !self.card.is_busy() {
-            let Some(entry) = self.front.remove(self.given).or_else(|| self.back.pop_front()) else { break };
+        while self.bytes > limit {
+            // What is going to the card is counted on there.
+            let stays = |it: &&Entry| it.going;
+            let at = self.given + self.front.iter().skip(self.given).take_while(stays).count();
+            let behind = self.back.iter().take_while(stays).count();
+            let Some(entry) = self.front.remove(at).or_else(|| self.back.remove(behind)) else { break };
             self.bytes -= entry.bytes();
             if !entry.done {
                 dropped.push(entry.message.topic);
@@ -161,9 +164,15 @@ impl Queue {
         self.card.is_busy() || self.card.is_opening()
     }
 
-    /// Whether the card did not take what it was given last.
-    pub(super) fn is_degraded(&self) -> bool {
-        self.card.is_broken()
+    /// Whether, at `now`, the card did not take what should be there.
+    pub(super) fn is_degraded(&self, now: Instant) -> bool {
+        let misses = self.mode == SpoolMode::Always || self.homeless().next().is_some();
+        self.is_silent(now) || (self.card.is_broken() && misses)
+    }
+
+    /// Whether, at `now`, the card has not answered for so long that nobody waits for it any more.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        self.card.silent_at().is_some_and(|at| at <= now)
     }
 
     /// Whether it takes more without giving anything up: there is a card, and it keeps up; or there is none, and

@@ -54,7 +54,11 @@ impl Life {
             45..70 => self.send(),
             70..85 => self.acknowledge(),
             85..90 => drop(self.card.answer(&mut self.outbox, self.now)),
-            90..93 => self.now += Duration::from_millis(self.rng.u64(0..15_000)),
+            90..93 => {
+                // A card that is silent for longer than this is not waited for, which is another story.
+                while self.card.answer(&mut self.outbox, self.now) {}
+                self.now += Duration::from_millis(self.rng.u64(0..15_000));
+            }
             93..96 => self.cut(),
             // Where promises are only kept by the card, it has to work.
             96..98 => self.card.full = self.mode == SpoolMode::Outage && self.rng.bool(),
@@ -138,7 +142,7 @@ impl Life {
         self.card.orders.clear();
         self.outbox = Outbox::new(20, self.mode, 1 << 30);
         // What was not promised is not to be expected, and must not leave gaps that look like losses.
-        let order = self.outbox.open_spool();
+        let order = self.outbox.open_spool(self.now);
         self.card.orders.push_back(order);
     }
 

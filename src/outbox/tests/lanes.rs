@@ -167,3 +167,15 @@ fn a_message_is_not_given_up_where_the_broker_acknowledges_nothing_or_another_is
         outbox.rewind();
     }
 }
+
+#[test]
+fn an_older_state_that_was_overtaken_in_flight_does_not_come_back() {
+    let mut outbox = outbox();
+    for payload in ["1", "2"] {
+        put(&mut outbox, "a", payload);
+        sent(&mut outbox, true);
+    }
+    outbox.acknowledge(Token(1));
+    outbox.rewind();
+    assert!(outbox.is_empty());
+}

@@ -76,7 +76,7 @@ fn what_an_earlier_process_left_goes_first_and_keeps_its_order() {
     append(&mut outbox, "a", 0..500);
     card.settle(&mut outbox, Instant::now(), Situation::Ending);
     let mut outbox = super::outbox();
-    let order = outbox.open_spool();
+    let order = outbox.open_spool(Instant::now());
     append(&mut outbox, "a", 500..510);
     assert_eq!(sent(&mut outbox, true), [""; 0], "nobody knows yet what was there");
     card.orders.push_back(order);
@@ -138,14 +138,14 @@ fn a_card_that_takes_nothing_leaves_all_in_memory_until_it_does() {
     outbox.append(message("a", "0"), now, Some(stored));
     card.settle(&mut outbox, now, Situation::Away);
     assert!(heard.try_recv().is_ok(), "nobody waits for a card that does not work");
-    assert!(outbox.is_degraded());
+    assert!(outbox.is_degraded(now));
     append(&mut outbox, "a", 1..300);
     card.settle(&mut outbox, now, Situation::Away);
     assert!(card.records.is_empty());
 
     card.full = false;
     card.settle(&mut outbox, now + MINUTE, Situation::Away);
-    assert!(!outbox.is_degraded());
+    assert!(!outbox.is_degraded(now));
     assert_eq!(card.records.len(), 300);
     assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..300));
 }
@@ -284,4 +284,40 @@ fn the_oldest_is_as_old_as_it_is() {
     sent(&mut outbox, true);
     outbox.acknowledge(Token(0));
     assert_eq!(outbox.total(Some(now)).oldest, Some(Duration::ZERO));
+}
+
+#[test]
+fn nobody_waits_for_a_card_that_does_not_answer_and_memory_stays_within_its_limit() {
+    let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
+    let (mut card, now) = (Card::default(), Instant::now());
+    card.settle(&mut outbox, now, Situation::Away);
+    append(&mut outbox, "a", 0..1);
+    card.take_orders(&mut outbox, now, Situation::Away); // It is asked to open,
+    let order = outbox.order_due(now, Situation::Away);
+    let (stored, heard) = bounded(1);
+    outbox.append(message("a", "1"), now, Some(stored));
+    assert!(heard.is_empty() && !outbox.is_spool_silent(now));
+    let later = order.expect("it is not waited for without end");
+    put(&mut outbox, "s", "on");
+    assert_eq!(sent(&mut outbox, true), [""; 0], "it may have older messages");
+    card.take_orders(&mut outbox, later, Situation::Away);
+    assert!(heard.try_recv().is_ok() && outbox.is_spool_silent(later) && outbox.is_degraded(later));
+    assert_eq!(outbox.order_due(later, Situation::Away), None, "nothing more comes of waiting");
+    let mut goes = Vec::new();
+    outbox.send(later, true, |_, message| {
+        goes.push(text(message));
+        true
+    });
+    assert_eq!(goes[0], "s=on");
+    card.answer(&mut outbox, later);
+    assert!(!outbox.is_spool_silent(later));
+
+    // The same with a group under way.
+    card.take_orders(&mut outbox, later, Situation::Away);
+    for _ in 0..40 {
+        outbox.append(message("a", &"x".repeat(1 << 20)), later, None);
+    }
+    assert!(outbox.total(None).dropped >= 20, "{:?}", outbox.total(None));
+    assert!(card.answer(&mut outbox, later));
+    assert_eq!(card.records.len(), 2);
 }
