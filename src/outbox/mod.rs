@@ -211,7 +211,7 @@ impl Outbox {
 
     /// How many messages wait to be handed to a connection.
     pub fn waiting(&self) -> u64 {
-        (self.announcements.len() + self.states.len()) as u64 + self.queue.waiting()
+        self.len().saturating_sub(self.window.len())
     }
 
     /// How many messages wait or are in flight.

@@ -103,6 +103,11 @@ impl Window {
         })
     }
 
+    /// How many messages are in flight.
+    pub(super) fn len(&self) -> u64 {
+        self.in_flight.len() as u64
+    }
+
     /// Whether any announcement is in flight.
     pub(super) fn holds_announcements(&self) -> bool {
         self.announcements > 0

@@ -1,5 +1,6 @@
 //! What the queue has on the card, and its dialogue with the spool: [`Queue::order`] and [`Queue::heard`].
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -183,7 +184,11 @@ impl Queue {
 
     /// Messages that are neither on the card nor going there.
     fn homeless(&self) -> impl Iterator<Item = &Entry> {
-        self.in_memory().filter(|it| it.number.is_none() && !it.going)
+        // They are the last, and behind a long outage there are thousands: found without a look at each.
+        let homed = |it: &Entry| it.number.is_some() || it.going;
+        let behind = |it: &VecDeque<Entry>| it.partition_point(homed);
+        let (front, back) = (self.front.range(behind(&self.front)..), self.back.range(behind(&self.back)..));
+        front.chain(back).filter(move |it| !it.done && !homed(it))
     }
 
     fn in_memory_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
@@ -323,7 +328,7 @@ impl Queue {
     /// The number below which every record was delivered, once it is worth telling, or at `any` occasion.
     fn releasable(&self, any: bool) -> Option<u64> {
         let card = &self.card;
-        let in_memory = self.front.iter().filter(|it| !it.done).find_map(|it| it.number);
+        let in_memory = self.front.front().and_then(|it| it.number);
         let alone = (!card.alone.is_empty()).then_some(card.alone.start);
         let delivered = in_memory.or(alone).unwrap_or(card.next);
         let worth = any || delivered == card.next || delivered >= card.released + RELEASE_AT;

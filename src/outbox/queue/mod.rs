@@ -146,12 +146,6 @@ impl Queue {
         self.given = 0;
     }
 
-    /// How many messages were not given out.
-    pub(super) fn waiting(&self) -> u64 {
-        let front = self.front.iter().skip(self.given).filter(|it| !it.done).count();
-        (front + self.back.len()) as u64 + self.card.len()
-    }
-
     /// How many messages are on the card and not done with.
     pub(super) fn on_card(&self) -> u64 {
         self.card.len() + self.in_memory().filter(|it| it.number.is_some()).count() as u64
