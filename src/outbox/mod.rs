@@ -219,7 +219,7 @@ impl Outbox {
 
     /// How many messages wait to be handed to a connection.
     pub fn waiting(&self) -> u64 {
-        self.len().saturating_sub(self.window.len() as u64)
+        self.len().saturating_sub(self.window.len())
     }
 
     /// How many messages wait or are in flight.

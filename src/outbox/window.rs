@@ -78,11 +78,6 @@ impl Window {
         }
     }
 
-    /// How many messages are in flight.
-    pub(super) fn len(&self) -> usize {
-        self.in_flight.len()
-    }
-
     /// The same, for what was sent before `token` alone.
     pub(super) fn disown_before(&mut self, token: Token, lane: Lane, topic: &Topic) {
         for (_, it) in self.in_flight.range_mut(..token) {
@@ -116,6 +111,11 @@ impl Window {
             Parcel::Latest(_, waiting) => Some(waiting),
             Parcel::Queued(_) => None,
         })
+    }
+
+    /// How many messages are in flight.
+    pub(super) fn len(&self) -> u64 {
+        self.in_flight.len() as u64
     }
 
     /// Whether any announcement is in flight.

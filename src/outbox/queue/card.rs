@@ -1,5 +1,6 @@
 //! What the queue has on the card, and its dialogue with the spool: [`Queue::order`] and [`Queue::heard`].
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,33 +9,10 @@ use crossbeam_channel::Sender;
 use crate::model::SpoolMode;
 use crate::model::Topic;
 
-use super::super::spool::{Record, SpoolError, SpoolEvent};
+use super::super::spool::{Record, SpoolEvent};
 use super::super::tally::{Fate, Tallies};
+use super::dialogue::{Situation, SpoolNews, SpoolOrder};
 use super::{Entry, Queue};
-
-/// What is to be asked of the spool. There is never more than one of a kind under way.
-#[derive(Debug, PartialEq)]
-pub enum SpoolOrder {
-    /// Start it, if that was not done, and say what is there.
-    Open,
-    /// Put these records on the card together.
-    Append(Vec<Record>),
-    /// Bring the records from this number on.
-    Load(u64),
-    /// Forget the records below this number.
-    Release(u64),
-}
-
-/// What matters to what goes to the card when.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Situation {
-    /// The broker acknowledges.
-    Connected,
-    /// It does not.
-    Away,
-    /// This is the end of the process.
-    Ending,
-}
 
 /// The queue's knowledge of the card.
 #[derive(Debug, Default)]
@@ -195,7 +173,15 @@ impl Queue {
 
     /// Messages that are neither on the card nor going there.
     pub(super) fn homeless(&self) -> impl Iterator<Item = &Entry> {
-        self.in_memory().filter(|it| it.number.is_none() && !it.going)
+        let homed = |it: &Entry| it.number.is_some() || it.going;
+        // They are the last, and behind a long outage there are thousands: found without a look at each. (But for
+        // those that were in flight when a card turned up with older ones: they are the first.)
+        let rest = |it: &VecDeque<Entry>| match it.front() {
+            Some(first) if homed(first) => it.partition_point(homed),
+            _ => 0,
+        };
+        let (front, back) = (self.front.range(rest(&self.front)..), self.back.range(rest(&self.back)..));
+        front.chain(back).filter(move |it| !it.done && !homed(it))
     }
 
     fn in_memory_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
@@ -359,33 +345,6 @@ fn answer(promised: Vec<Sender<()>>) {
     for it in promised {
         let _ = it.try_send(()); // Somebody who does not wait any more need not know.
     }
-}
-
-/// What happened to the spool that a person should know.
-#[derive(Debug)]
-pub enum SpoolNews {
-    /// It is in use.
-    Opened {
-        /// How many messages of an earlier process wait in it.
-        waiting: u64,
-        /// How many records were damaged.
-        lost: u64,
-    },
-    /// It takes records again.
-    Mended,
-    /// It does not take records: what should be there stays in memory.
-    Refused(SpoolError),
-    /// It cannot be used at all.
-    Failed {
-        /// Why.
-        cause: SpoolError,
-        /// How many messages in it are out of reach.
-        lost: u64,
-    },
-    /// So many of its oldest records gave way to newer ones.
-    Dropped(u64),
-    /// So many of its records turned out to be damaged.
-    Damaged(u64),
 }
 
 impl Card {

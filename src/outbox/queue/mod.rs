@@ -4,6 +4,7 @@
 //! then those accepted since, in `back`. While nothing is on the card alone, `back` is empty and all is in memory.
 
 mod card;
+mod dialogue;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::model::SpoolMode;
 use crate::model::Topic;
 
 use card::Card;
-pub use card::{Situation, SpoolNews, SpoolOrder};
+pub use dialogue::{Situation, SpoolNews, SpoolOrder};
 
 /// Messages in order, each from its acceptance to its acknowledgement.
 #[derive(Debug)]
