@@ -3,6 +3,7 @@
 //!
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
+mod chaos;
 mod hanging_source;
 mod home_assistant;
 mod layering;

@@ -1,7 +1,7 @@
 //! A real Mosquitto, on a port and in a folder of its own.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -73,8 +73,8 @@ impl Mosquitto {
     #[track_caller]
     fn try_start(&mut self) -> bool {
         assert!(self.process.is_none(), "Mosquitto runs already");
-        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let before = self.log().len();
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let before = self.log_length();
         let mut process = Process::start(
             Command::new(installed("mosquitto"))
                 .arg("-c")
@@ -85,7 +85,7 @@ impl Mosquitto {
                 .stderr(log),
         );
         // Its own word, rather than a connection: that might be made to somebody else.
-        let said = |what| self.log()[before..].contains(what);
+        let said = |what| self.log_from(before).contains(what);
         let ended_or_runs = || process.ended().is_some() || said(" running\n");
         wait_until_or("Mosquitto to accept connections", LIMIT, ended_or_runs, || self.log());
         if process.ended().is_some() {
@@ -141,7 +141,21 @@ impl Mosquitto {
 
     /// What it has logged so far, over all its lives: each packet in and out.
     pub(crate) fn log(&self) -> String {
-        fs::read(self.path("log")).map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default()
+        self.log_from(0)
+    }
+
+    /// The same without its first `start` bytes.
+    fn log_from(&self, start: u64) -> String {
+        let mut text = Vec::new();
+        if let Ok(mut log) = File::open(self.path("log")) {
+            log.seek(SeekFrom::Start(start)).and_then(|_| log.read_to_end(&mut text)).unwrap();
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// How many bytes that is.
+    pub(crate) fn log_length(&self) -> u64 {
+        fs::metadata(self.path("log")).map_or(0, |it| it.len())
     }
 
     /// Publishes `payload` on `topic` by another client, with QoS 1, and returns when that is acknowledged.
@@ -170,7 +184,7 @@ impl Mosquitto {
     }
 
     /// One of Mosquitto's own clients, about to connect here.
-    pub(super) fn client(&self, program: &str) -> Command {
+    pub(crate) fn client(&self, program: &str) -> Command {
         let mut command = Command::new(installed(program));
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-V", "mqttv5"]);
         if !self.options.users.is_empty() {
