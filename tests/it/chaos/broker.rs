@@ -43,21 +43,24 @@ impl Broker {
 /// saved: the silence is its own, the publisher is held up in the middle of whatever it was doing.
 pub(super) fn wait_for_silence(mosquitto: &Mosquitto) {
     let port = format!(":{:04X}", mosquitto.port());
-    let mut silent_looks = 0;
-    let mut length = 0;
-    let silent = || {
+    let on_the_way = || {
         let table = fs::read_to_string("/proc/net/tcp").unwrap();
-        let all_read = table.lines().skip(1).all(|line| {
+        let waits = |line: &&str| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let is_ours = fields[1].ends_with(&port) || fields[2].ends_with(&port);
             // The state 0A is a listener's, whose figures mean something else.
-            !is_ours || fields[3] == "0A" || fields[4] == "00000000:00000000"
-        });
+            is_ours && fields[3] != "0A" && fields[4] != "00000000:00000000"
+        };
+        table.lines().skip(1).filter(waits).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut silent_looks = 0;
+    let mut length = 0;
+    let silent = || {
         let before = std::mem::replace(&mut length, mosquitto.log_length());
-        silent_looks = if all_read && before == length { silent_looks + 1 } else { 0 };
+        silent_looks = if on_the_way().is_empty() && before == length { silent_looks + 1 } else { 0 };
         silent_looks == SILENT_LOOKS
     };
-    wait_until_or("silence at the broker", LIMIT, silent, || fs::read_to_string("/proc/net/tcp"));
+    wait_until_or("silence at the broker", LIMIT, silent, on_the_way);
 }
 
 /// Publishes numbered messages straight to the broker, by `mosquitto_pub`.

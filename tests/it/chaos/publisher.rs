@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Once};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(super) struct Publisher {
     ledger: Arc<Mutex<Ledger>>,
     journal: Arc<Journal>,
     life: Option<(Process, JoinHandle<()>)>,
+    /// How many messages it said were on the card when it ended in order.
+    on_card: Arc<AtomicU64>,
 }
 
 impl Publisher {
@@ -52,7 +55,7 @@ impl Publisher {
         build();
         fs::write(folder.join(CONFIGURATION), configuration).unwrap();
         fs::set_permissions(folder.join(CONFIGURATION), Permissions::from_mode(0o600)).unwrap();
-        Publisher { folder: folder.to_owned(), work, ledger, journal, life: None }
+        Publisher { folder: folder.to_owned(), work, ledger, journal, life: None, on_card: Arc::default() }
     }
 
     /// Starts it, with the numbers after those that were used.
@@ -77,6 +80,7 @@ impl Publisher {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut process = Process::start(&mut command);
         let (ledger, journal) = (Arc::clone(&self.ledger), Arc::clone(&self.journal));
+        let on_card = Arc::clone(&self.on_card);
         let reader = Process::each_line(process.stdout(), move |line| {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
@@ -86,7 +90,11 @@ impl Publisher {
                 ["refused", topic, number, ..] => {
                     journal.check(ledger.lock().unwrap().refused(topic, number.parse().unwrap()));
                 }
-                _ => journal.note(format!("the publisher says: {line}")),
+                ["stopped;", count, "wait", ..] => {
+                    on_card.store(count.parse().unwrap(), SeqCst);
+                    journal.note(format!("the publisher says: {line}"));
+                }
+                _ => journal.check(Err(format!("the publisher says: {line}"))),
             }
         });
         self.life = Some((process, reader));
@@ -111,9 +119,14 @@ impl Publisher {
         self.work.series.iter().for_each(|it| ledger.skip(it.topic));
     }
 
-    /// Ends it in order.
+    /// Whether it has left something on the card when it ended in order.
+    pub(super) fn has_left_something(&self) -> bool {
+        self.on_card.load(SeqCst) > 0
+    }
+
+    /// Ends it in order, if it runs.
     pub(super) fn stop(&mut self) {
-        let (mut process, reader) = self.life.take().expect("it runs");
+        let Some((mut process, reader)) = self.life.take() else { return };
         process.signal(Signal::SIGTERM);
         let deadline = Instant::now() + LIMIT;
         while process.ended().is_none() && Instant::now() < deadline {

@@ -296,7 +296,7 @@ impl Road {
             }
             match to {
                 None if flow.ended => return false,
-                None => flow.chunks.clear(),
+                None => flow.swallow(),
                 Some(_) if weather == Weather::Holding => {}
                 Some(to) => match flow.give_out(to, now, side, trap) {
                     Given::All if flow.ended => return false,
@@ -318,6 +318,8 @@ impl Road {
 #[derive(Default)]
 struct Flow {
     chunks: VecDeque<(Instant, Vec<u8>)>,
+    /// How many bytes those are.
+    bytes: usize,
     ended: bool,
 }
 
@@ -331,7 +333,7 @@ enum Given {
 
 impl Flow {
     fn has_room(&self) -> bool {
-        !self.ended && self.chunks.len() < MOST_CHUNKS
+        !self.ended && self.bytes < MOST_BYTES
     }
 
     fn take_in(&mut self, mut from: &TcpStream, now: Instant, weather: Weather) {
@@ -355,7 +357,13 @@ impl Flow {
                 _ => now,
             };
             self.chunks.push_back((due, buffer[..count].to_vec()));
+            self.bytes += count;
         }
+    }
+
+    fn swallow(&mut self) {
+        self.chunks.clear();
+        self.bytes = 0;
     }
 
     fn give_out(&mut self, mut to: &TcpStream, now: Instant, from: Side, trap: &mut Option<Trap>) -> Given {
@@ -371,6 +379,7 @@ impl Flow {
                 Ok(count) => count,
             };
             bytes.drain(..count);
+            self.bytes -= count;
             if bytes.is_empty() {
                 self.chunks.pop_front();
             }
@@ -403,4 +412,4 @@ fn end(sides: [&Option<TcpStream>; 2], ending: Ending) {
 const CHUNK: usize = 4096;
 const NARROW_CHUNK: usize = 32;
 /// So much is held before the sender feels it.
-const MOST_CHUNKS: usize = 1024;
+const MOST_BYTES: usize = 1 << 20;
