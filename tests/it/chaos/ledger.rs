@@ -7,6 +7,8 @@ use std::ops::Add;
 /// What is promised of a series, of which each message has the number of its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Promise {
+    /// Nothing, but that what comes is whole and was not handed back.
+    Nothing,
     /// What comes is in order: first occurrences have rising numbers.
     Order,
     /// Besides, all that was accepted comes.
@@ -114,7 +116,7 @@ impl Ledger {
             Err(format!("{topic}: {number} came, and had been handed back"))
         } else if came_before && account.promise == Promise::Once {
             Err(format!("{topic}: {number} came twice, then after {newest}"))
-        } else if number < newest && (!came_before || account.promise == Promise::Newest) {
+        } else if number < newest && account.promise.forbids_older(came_before) {
             Err(format!("{topic}: {number} came after {newest}"))
         } else {
             Ok(())
@@ -169,6 +171,17 @@ impl Add for Totals {
             refused: self.refused + other.refused,
             received: self.received + other.received,
             again: self.again + other.again,
+        }
+    }
+}
+
+impl Promise {
+    /// Whether an older message is wrong after a newer one, where it came before or not.
+    fn forbids_older(self, came_before: bool) -> bool {
+        match self {
+            Promise::Nothing => false,
+            Promise::Newest => true,
+            Promise::Order | Promise::All | Promise::Once | Promise::Last => !came_before,
         }
     }
 }
@@ -230,6 +243,7 @@ mod tests {
         check(Promise::All, &[1, 2, 5, 9], &[], &[3, 4, 6, 7, 8]);
         check(Promise::Once, &[1, 2, 3, 4, 6, 7, 8, 9], &[], &[5]);
         check(Promise::Order, &[2, 5], &[], &[]);
+        check(Promise::Nothing, &[5, 2, 2], &[], &[]);
         check(Promise::Newest, &[2, 5], &[], &[9]);
         check(Promise::Last, &[2, 5], &[], &[9]);
         check(Promise::Last, &[2, 9, 2], &[], &[]);

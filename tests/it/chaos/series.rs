@@ -17,6 +17,8 @@ pub(super) struct Series {
 /// What is published in each trial; there is one at QoS 2 for each of the two promises.
 pub(super) const AT_MOST_ONCE: Series =
     Series { topic: "chaos/ours/every/0", class: "every", qos: 0, promise: Promise::Order };
+/// The same where the publisher is killed: what it had let go of may be on the card still, and comes, or comes again.
+pub(super) const AT_MOST_ONCE_A_LIFE: Series = Series { promise: Promise::Nothing, ..AT_MOST_ONCE };
 pub(super) const AT_LEAST_ONCE: Series =
     Series { topic: "chaos/ours/every/1", class: "every", qos: 1, promise: Promise::All };
 pub(super) const AT_QOS_2: Series =
