@@ -308,6 +308,10 @@ fn time_calls(port: u16, calls: usize) -> Outcome<()> {
     let nothing = |message| drop(black_box(message));
     time("nothing, one after the other", calls, Duration::ZERO, nothing)?;
     time("nothing, 1000/s", paced, pace, nothing)?;
+    // What a thread that waits costs the one that wakes it: all but a little of a call now and then.
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    thread::spawn(move || receiver.iter().for_each(drop));
+    time("waking a thread, 1000/s", paced, pace, |message| drop(black_box(sender.try_send(message))))?;
 
     let folder = tempfile::tempdir()?;
     let luigi = connected(port, WINDOW, folder.path())?;
