@@ -6,8 +6,10 @@ pub mod model;
 pub mod worker;
 
 pub mod config;
+pub mod dispatch;
 pub mod entity;
 pub mod outbox;
+pub mod registry;
 
 pub mod link;
 pub mod service;

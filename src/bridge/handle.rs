@@ -124,8 +124,8 @@ impl Bridge {
     /// just announced, on connecting.
     fn receive(&mut self, incoming: &Incoming, now: Instant) {
         let presence = &self.presence;
-        let birth = incoming.topic == presence.birth_topic.as_str()
-            && incoming.payload == presence.birth_payload.as_bytes();
+        let birth =
+            incoming.topic == presence.birth_topic && *incoming.payload == *presence.birth_payload.as_bytes();
         if birth && !incoming.retained {
             if self.announcement == Announcement::Done {
                 log::info!("Home Assistant has started: announcing everything again");

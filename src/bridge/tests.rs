@@ -125,7 +125,7 @@ fn once_the_end_has_begun_a_birth_message_brings_no_more_online() {
     bridge.handle(Event::Tick, now);
     assert_eq!(bridge.outbox.len(), 2, "online and offline are in flight");
 
-    let (topic, payload) = (presence().birth_topic.to_string(), b"online".to_vec());
+    let (topic, payload) = (presence().birth_topic, (*b"online").into());
     let birth = LinkEvent::Received(Incoming { topic, payload, retained: false });
     bridge.handle(Event::Link(birth), now);
     bridge.handle(Event::Tick, now + LIMIT);

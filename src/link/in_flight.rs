@@ -11,6 +11,7 @@ use rumqttc::SubscribeReasonCode;
 use crate::model::Incoming;
 use crate::model::Qos;
 use crate::model::Token;
+use crate::model::Topic;
 
 use super::LinkError;
 use super::orders::{End, Orders};
@@ -98,12 +99,14 @@ impl InFlight {
                 let accepted = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
                 Meaning::Subscribed(it.return_codes.iter().map(accepted).collect())
             }
-            Event::Incoming(Packet::Publish(it)) => Meaning::Received(Incoming {
-                topic: it.topic,
+            Event::Incoming(Packet::Publish(it)) => match Topic::new(&it.topic) {
                 // A copy: the packet is a slice of rumqttc's read buffer and would hold on to all of it.
-                payload: it.payload.to_vec(),
-                retained: it.retain,
-            }),
+                Ok(topic) => {
+                    Meaning::Received(Incoming { topic, payload: it.payload[..].into(), retained: it.retain })
+                }
+                // No broker may send that (MQTT 3.1.1, section 3.3.2.1), and nobody can have asked for it.
+                Err(_) => Meaning::Nothing,
+            },
             _ => Meaning::Nothing,
         }
     }

@@ -9,6 +9,7 @@ use crate::model::Incoming;
 use crate::model::Qos;
 use crate::model::Secret;
 use crate::model::Token;
+use crate::model::Topic;
 use crate::model::TopicFilter;
 
 use super::peer::{LIMIT, Peer, Wire, message, options, puback, publish};
@@ -194,8 +195,8 @@ fn messages_for_us_arrive_whole_retained_or_not() {
     wire.send(&publish("a/large", &payload, None, true));
     wire.send(&publish("a/b", b"on", Some(5), false));
     let expected = [
-        Incoming { topic: "a/large".to_owned(), payload, retained: true },
-        Incoming { topic: "a/b".to_owned(), payload: b"on".to_vec(), retained: false },
+        Incoming { topic: Topic::new("a/large").unwrap(), payload: payload.into(), retained: true },
+        Incoming { topic: Topic::new("a/b").unwrap(), payload: (*b"on").into(), retained: false },
     ];
     for expected in expected {
         match uplink.next() {

@@ -22,7 +22,7 @@ use crate::model::TopicFilter;
 /// The topic, and what was asked there last.
 #[derive(Debug)]
 pub(super) struct Witness {
-    topic: TopicFilter,
+    topic: Topic,
     /// What is to come back; `None` once it has.
     question: Option<String>,
 }
@@ -30,13 +30,12 @@ pub(super) struct Witness {
 impl Witness {
     /// A witness below `topic`, `None` where that leaves no room.
     pub(super) fn below(topic: &Topic) -> Option<Witness> {
-        let topic = TopicFilter::new(topic.join(LEVEL).ok()?.as_str()).ok()?;
-        Some(Witness { topic, question: None })
+        Some(Witness { topic: topic.join(LEVEL).ok()?, question: None })
     }
 
     /// What each session is to be subscribed to.
     pub(super) fn subscription(&self) -> (TopicFilter, Qos) {
-        (self.topic.clone(), Qos::AtMostOnce)
+        (self.topic.clone().into(), Qos::AtMostOnce)
     }
 
     /// Asks. Returns what is to be written for it.
@@ -54,8 +53,8 @@ impl Witness {
 
     /// Takes `message` where it is for the witness, and returns whether it was.
     pub(super) fn hears(&mut self, message: &Incoming) -> bool {
-        let is_ours = message.topic == self.topic.as_str();
-        if is_ours && self.question.as_ref().is_some_and(|it| it.as_bytes() == message.payload) {
+        let is_ours = message.topic == self.topic;
+        if is_ours && self.question.as_ref().is_some_and(|it| *it.as_bytes() == *message.payload) {
             self.question = None;
         }
         is_ours
@@ -73,15 +72,17 @@ mod tests {
     fn only_the_answer_to_the_last_question_counts() {
         let mut witness = Witness::below(&Topic::new("luigi/pi/availability").unwrap()).unwrap();
         let mut answer = || match witness.ask() {
-            Request::Publish(it) => {
-                Incoming { topic: it.topic, payload: it.payload.to_vec(), retained: false }
-            }
+            Request::Publish(it) => Incoming {
+                topic: Topic::new(it.topic).unwrap(),
+                payload: it.payload[..].into(),
+                retained: false,
+            },
             other => panic!("{other:?}"),
         };
         let (old, new) = (answer(), answer());
-        assert_eq!(new.topic, "luigi/pi/availability/session");
+        assert_eq!(new.topic.as_str(), "luigi/pi/availability/session");
         assert!(witness.hears(&old) && !witness.has_answered());
-        assert!(!witness.hears(&Incoming { topic: "luigi/pi".to_owned(), ..new.clone() }));
+        assert!(!witness.hears(&Incoming { topic: Topic::new("luigi/pi").unwrap(), ..new.clone() }));
         assert!(!witness.has_answered());
         assert!(witness.hears(&new) && witness.has_answered());
     }

@@ -125,7 +125,7 @@ fn messages_are_received_while_it_waits_for_the_witness_and_its_own_are_not() {
     leave_unanswered(&peer, &uplink);
     let (mut wire, question) = asked(&peer);
     wire.send(&publish("b", b"on", None, false));
-    assert!(matches!(uplink.next(), LinkEvent::Received(it) if it.topic == "b"));
+    assert!(matches!(uplink.next(), LinkEvent::Received(it) if it.topic.as_str() == "b"));
     echo(&mut wire, &question);
     // As with subscriptions that overlap.
     echo(&mut wire, &question);

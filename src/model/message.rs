@@ -18,13 +18,13 @@ pub struct Message {
     pub retain: bool,
 }
 
-/// A message that the broker sent us.
+/// A message that the broker sent us. Cheap to clone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Incoming {
-    /// The topic it was published on, as the broker gave it.
-    pub topic: String,
+    /// The topic it was published on.
+    pub topic: Topic,
     /// Any bytes.
-    pub payload: Vec<u8>,
+    pub payload: Arc<[u8]>,
     /// Whether it is a kept copy from before we subscribed, not news.
     pub retained: bool,
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 /// The layers, lowest first. A module may name those below its own layer, never its siblings.
 const LAYERS: &[&[&str]] = &[
     &["model", "worker"],
-    &["config", "entity", "outbox"],
+    &["config", "dispatch", "entity", "outbox", "registry"],
     &["link", "service", "source", "mock"],
     &["bridge"],
+    &["client"],
     &["daemon"],
     &["cli"],
 ];
