@@ -24,10 +24,10 @@ impl Bridge {
         match event {
             Event::Reading(reading) => self.take(&reading, now),
             Event::Publish(Publish { message, delivery: Delivery::Every, stored }) => {
-                self.outbox.append(message, now, stored);
+                self.outbox.append(message, now, stored, None);
             }
             Event::Publish(Publish { message, delivery: Delivery::Latest, .. }) => {
-                self.outbox.put(Lane::State, message, None, now);
+                self.outbox.put(Lane::State, message, None, now, None);
             }
             Event::Request(Request::Register(entity)) => self.announce(*entity, now),
             Event::Request(Request::Unregister(id)) => self.unregister(&id, now),
@@ -77,7 +77,7 @@ impl Bridge {
     pub(super) fn announce_availability(&mut self, online: bool) {
         let message = self.presence.availability(online);
         self.outbox.withdraw(Lane::Announcement, &message.topic);
-        self.outbox.put(Lane::Announcement, message, None, Instant::now());
+        self.outbox.put(Lane::Announcement, message, None, Instant::now(), None);
     }
 
     fn follow(&mut self, event: LinkEvent, now: Instant) {
@@ -164,7 +164,7 @@ impl Bridge {
         self.announcement = Announcement::Discovering;
         for it in self.entities.values() {
             let message = self.discovery(&it.entity);
-            self.outbox.put(Lane::Announcement, message, None, now);
+            self.outbox.put(Lane::Announcement, message, None, now, None);
             let qos = it.entity.qos().unwrap_or(self.presence.qos);
             if let Some((message, expires)) = it.message(qos, now) {
                 // Where every message counts, one that the broker does not keep must not count twice.
@@ -191,13 +191,13 @@ impl Bridge {
             Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it, now),
             Some(it) if !it.entity.shares_states_with(&entity) => {
                 self.outbox.withdraw(Lane::State, it.topic());
-                self.outbox.put(Lane::Announcement, it.unknown(self.presence.qos), None, now);
+                self.outbox.put(Lane::Announcement, it.unknown(self.presence.qos), None, now, None);
             }
             _ => {}
         }
         if self.link.is_up() {
             let message = self.discovery(&entity);
-            self.outbox.put(Lane::Announcement, message, None, now);
+            self.outbox.put(Lane::Announcement, message, None, now, None);
             if self.announcement == Announcement::Done {
                 self.announcement = Announcement::Discovering;
             }
@@ -217,9 +217,15 @@ impl Bridge {
         let qos = self.presence.qos;
         let config = self.presence.topics.config(it.entity.platform(), it.entity.id());
         self.outbox.withdraw(Lane::State, it.topic());
-        self.outbox.put(Lane::Announcement, Message::retained(config, *b"", qos), None, now);
+        self.outbox.put(Lane::Announcement, Message::retained(config, *b"", qos), None, now, None);
         if it.entity.retained() {
-            self.outbox.put(Lane::Announcement, Message::retained(it.topic().clone(), *b"", qos), None, now);
+            self.outbox.put(
+                Lane::Announcement,
+                Message::retained(it.topic().clone(), *b"", qos),
+                None,
+                now,
+                None,
+            );
         }
     }
 
@@ -237,8 +243,8 @@ impl Bridge {
                 let Some((message, expires)) = it.message(qos, now) else { return };
                 log::debug!("{}: {}", reading.entity, String::from_utf8_lossy(&message.payload));
                 match reading.delivery.unwrap_or(it.entity.delivery()) {
-                    Delivery::Latest => self.outbox.put(Lane::State, message, expires, now),
-                    Delivery::Every => self.outbox.append(message, now, None),
+                    Delivery::Latest => self.outbox.put(Lane::State, message, expires, now, None),
+                    Delivery::Every => self.outbox.append(message, now, None, None),
                 }
             }
             Err(error) => {

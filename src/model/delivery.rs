@@ -27,6 +27,19 @@ pub enum SpoolMode {
     Always,
 }
 
+/// What became of one message, in the end.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Fate {
+    /// The broker has acknowledged it (QoS 0: it was written).
+    Delivered,
+    /// A newer one on its topic, or the removal of its entity, made it needless.
+    Replaced,
+    /// It was given up: no room was left for it, the card lost it, or no connection survived it.
+    Dropped,
+    /// Its time was over before it could be sent.
+    Expired,
+}
+
 /// What became of the messages of one entity, or of all.
 ///
 /// `accepted` is the sum of `delivered`, `waiting`, `replaced`, `dropped` and `expired`. All but `waiting` and

@@ -11,7 +11,7 @@ mod suggestion;
 mod topic;
 
 pub use chain::Chain;
-pub use delivery::{Delivery, Figures, Report, SpoolMode};
+pub use delivery::{Delivery, Fate, Figures, Report, SpoolMode};
 pub use health::Health;
 pub use id::{IdError, ObjectId};
 pub use message::{Incoming, Message, Qos, Token};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::Receipt;
 use crate::model::Message;
 use crate::model::Topic;
 
@@ -16,7 +17,7 @@ pub(super) struct Latest {
 }
 
 /// A message that waits.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Waiting {
     /// What is to be sent.
     pub(super) message: Message,
@@ -24,25 +25,26 @@ pub(super) struct Waiting {
     pub(super) expires: Option<Instant>,
     /// When it was accepted.
     pub(super) accepted: Instant,
+    /// Where to tell what became of it.
+    pub(super) receipt: Option<Receipt>,
 }
 
 impl Latest {
-    /// Adds `waiting` last, or in the place of an older one of its topic. Returns whether it replaced one.
-    pub(super) fn put(&mut self, waiting: Waiting) -> bool {
+    /// Adds `waiting` last, or in the place of an older one of its topic. Returns that one.
+    pub(super) fn put(&mut self, waiting: Waiting) -> Option<Waiting> {
         let behind = self.by_place.last_key_value().map_or(0, |(place, _)| place + 1);
         let place = *self.places.entry(waiting.message.topic.clone()).or_insert(behind);
-        self.by_place.insert(place, waiting).is_some()
+        self.by_place.insert(place, waiting)
     }
 
-    /// Adds `waiting` first, unless a newer message of its topic waits. Returns whether it was added.
-    pub(super) fn put_back(&mut self, waiting: Waiting) -> bool {
+    /// Adds `waiting` first, or returns it where a newer message of its topic waits.
+    pub(super) fn put_back(&mut self, waiting: Waiting) -> Option<Waiting> {
         if self.places.contains_key(&waiting.message.topic) {
-            return false;
+            return Some(waiting);
         }
         let ahead = self.by_place.first_key_value().map_or(0, |(place, _)| place - 1);
         self.places.insert(waiting.message.topic.clone(), ahead);
-        self.by_place.insert(ahead, waiting);
-        true
+        self.by_place.insert(ahead, waiting)
     }
 
     /// Takes the first message.

@@ -5,6 +5,7 @@
 
 mod latest;
 mod queue;
+mod receipt;
 pub mod spool;
 mod suspect;
 mod tally;
@@ -17,11 +18,13 @@ use crossbeam_channel::Sender;
 use latest::{Latest, Waiting};
 use queue::Queue;
 pub use queue::{Situation, SpoolNews, SpoolOrder};
+pub use receipt::{Awaited, Receipt};
 use spool::SpoolEvent;
 use suspect::Suspect;
-use tally::{Fate, Tallies};
+use tally::Tallies;
 use window::{Parcel, Window};
 
+use crate::model::Fate;
 use crate::model::Figures;
 use crate::model::Message;
 use crate::model::SpoolMode;
@@ -67,26 +70,32 @@ impl Outbox {
 
     /// Accepts `message` at `now`, to be given up unsent at `expires`. It replaces an older one in the same lane on
     /// the same topic, which then is never sent. It goes behind what the queue has on its topic; an announcement that
-    /// waits already is not another.
-    pub fn put(&mut self, lane: Lane, message: Message, expires: Option<Instant>, now: Instant) {
+    /// waits already is not another. `receipt` hears what became of it.
+    pub fn put(
+        &mut self,
+        lane: Lane,
+        message: Message,
+        expires: Option<Instant>,
+        now: Instant,
+        receipt: Option<Receipt>,
+    ) {
         let is_queued = match lane {
             Lane::Announcement => self.tallies.is_surely_queued(&message.topic),
             Lane::State => self.tallies.is_queued(&message.topic),
         };
         if is_queued {
-            return self.append(message, now, None);
+            return self.append(message, now, None, receipt);
         }
-        if lane == Lane::Announcement && self.announcements.holds(&message) {
+        if lane == Lane::Announcement && receipt.is_none() && self.announcements.holds(&message) {
             return;
         }
-        let topic = message.topic.clone();
-        self.tallies.accept(&topic, false);
-        let condemned = self.suspect.is_condemned(&message);
-        if condemned {
-            return self.tallies.end(&topic, false, Fate::Dropped, 1);
+        self.tallies.accept(&message.topic, false);
+        let waiting = Waiting { message, expires, accepted: now, receipt };
+        if self.suspect.is_condemned(&waiting.message) {
+            return self.end(waiting, Fate::Dropped);
         }
-        if self.lane(lane).put(Waiting { message, expires, accepted: now }) {
-            self.tallies.end(&topic, false, Fate::Replaced, 1);
+        if let Some(older) = self.lane(lane).put(waiting) {
+            self.end(older, Fate::Replaced);
         }
     }
 
@@ -94,19 +103,26 @@ impl Outbox {
     /// queue.
     pub fn repeat(&mut self, message: Message, expires: Option<Instant>, now: Instant) {
         if !self.tallies.is_queued(&message.topic) && !self.states.holds(&message) {
-            self.put(Lane::State, message, expires, now);
+            self.put(Lane::State, message, expires, now, None);
         }
     }
 
     /// Accepts `message` at `now`, to be delivered behind all others that were appended before. `stored` hears once
-    /// it is on the card, as far as the mode has it there before it is delivered; otherwise at once.
-    pub fn append(&mut self, message: Message, now: Instant, stored: Option<Sender<()>>) {
+    /// it is on the card, as far as the mode has it there before it is delivered; otherwise at once. `receipt` hears
+    /// what became of it, in this process.
+    pub fn append(
+        &mut self,
+        message: Message,
+        now: Instant,
+        stored: Option<Sender<()>>,
+        receipt: Option<Receipt>,
+    ) {
         // What waits on the topic as a mere state is older, and this is the newest now.
-        if self.states.take(&message.topic).is_some() {
-            self.tallies.end(&message.topic, false, Fate::Replaced, 1);
+        if let Some(older) = self.states.take(&message.topic) {
+            self.end(older, Fate::Replaced);
         }
         self.tallies.accept(&message.topic, true);
-        self.queue.push(message, now, stored);
+        self.queue.push(message, now, stored, receipt);
         for topic in self.queue.make_room() {
             self.tallies.end(&topic, true, Fate::Dropped, 1);
         }
@@ -120,8 +136,8 @@ impl Outbox {
     /// Forgets what is to be sent in `lane` on `topic`: a message that waits is not sent, one in flight is not sent
     /// again. What is in the queue stays.
     pub fn withdraw(&mut self, lane: Lane, topic: &Topic) {
-        if self.lane(lane).take(topic).is_some() {
-            self.tallies.end(topic, false, Fate::Replaced, 1);
+        if let Some(waiting) = self.lane(lane).take(topic) {
+            self.end(waiting, Fate::Replaced);
         }
         self.window.disown(lane, topic);
     }
@@ -142,7 +158,7 @@ impl Outbox {
             while self.window.has_room(lane == Lane::Announcement) {
                 let Some(waiting) = self.lane(lane).pop() else { break };
                 if waiting.expires.is_some_and(|expires| expires <= now) {
-                    self.tallies.end(&waiting.message.topic, false, Fate::Expired, 1);
+                    self.end(waiting, Fate::Expired);
                 } else if publish(self.window.next(), &waiting.message) {
                     self.window.push(Parcel::Latest(lane, waiting), now);
                 } else {
@@ -164,18 +180,12 @@ impl Outbox {
     /// The broker has acknowledged the message sent as `token`: lets go of it. Without effect where no such
     /// message is in flight.
     pub fn acknowledge(&mut self, token: Token) {
-        let (topic, queued) = match self.window.remove(token) {
-            Some(Parcel::Latest(lane, waiting)) => {
-                // With another quality of service it may have overtaken an older one, which must not come after it.
-                self.window.disown_before(token, lane, &waiting.message.topic);
-                (Some(waiting.message.topic), false)
-            }
-            Some(Parcel::Queued(place)) => (self.queue.finish(place), true),
-            None => (None, false),
-        };
-        if let Some(topic) = &topic {
-            self.tallies.end(topic, queued, Fate::Delivered, 1);
+        let parcel = self.window.remove(token);
+        if let Some(Parcel::Latest(lane, waiting)) = &parcel {
+            // With another quality of service it may have overtaken an older one, which must not come after it.
+            self.window.disown_before(token, *lane, &waiting.message.topic);
         }
+        let topic = parcel.and_then(|it| self.finish(it, Fate::Delivered));
         self.suspect.acknowledged(topic.as_ref());
     }
 
@@ -184,9 +194,9 @@ impl Outbox {
     pub fn rewind(&mut self) {
         for (parcel, again) in self.window.drain_newest_first() {
             let Parcel::Latest(lane, waiting) = parcel else { continue };
-            let topic = waiting.message.topic.clone();
-            if !again || !self.lane(lane).put_back(waiting) {
-                self.tallies.end(&topic, false, Fate::Replaced, 1);
+            let needless = if again { self.lane(lane).put_back(waiting) } else { Some(waiting) };
+            if let Some(needless) = needless {
+                self.end(needless, Fate::Replaced);
             }
         }
         self.queue.rewind();
@@ -209,11 +219,8 @@ impl Outbox {
             return None;
         }
         let message = message.clone();
-        let queued = match self.window.remove(token)? {
-            Parcel::Latest(..) => false,
-            Parcel::Queued(place) => self.queue.finish(place).is_some(),
-        };
-        self.tallies.end(&message.topic, queued, Fate::Dropped, 1);
+        let parcel = self.window.remove(token)?;
+        self.finish(parcel, Fate::Dropped);
         Some(message)
     }
 
@@ -293,9 +300,9 @@ impl Outbox {
         let news = self.queue.heard(event, now, &mut self.tallies);
         // What was said of a topic before anybody knew that older messages on it are there goes behind them.
         for topic in found {
-            if let Some(Waiting { message, accepted, .. }) = self.states.take(&topic) {
+            if let Some(Waiting { message, accepted, receipt, .. }) = self.states.take(&topic) {
                 self.tallies.move_to_queue(&topic);
-                self.queue.push(message, accepted, None);
+                self.queue.push(message, accepted, None, receipt);
             }
         }
         news
@@ -321,6 +328,30 @@ impl Outbox {
         let latest = latest.map(|it| (&it.message.topic, it.accepted));
         let accepted = latest.chain(self.queue.accepted()).filter(|(topic, _)| wanted(topic)).map(|it| it.1);
         accepted.min().map(|at| now.saturating_duration_since(at))
+    }
+
+    /// `fate` came over `parcel`, which was in flight. Returns the topic of its message, unless nobody has that any more.
+    fn finish(&mut self, parcel: Parcel, fate: Fate) -> Option<Topic> {
+        match parcel {
+            Parcel::Latest(_, waiting) => {
+                let topic = waiting.message.topic.clone();
+                self.end(waiting, fate);
+                Some(topic)
+            }
+            Parcel::Queued(place) => {
+                let topic = self.queue.finish(place, fate)?;
+                self.tallies.end(&topic, true, fate, 1);
+                Some(topic)
+            }
+        }
+    }
+
+    /// `fate` came over `waiting`, which stood in a lane.
+    fn end(&mut self, waiting: Waiting, fate: Fate) {
+        self.tallies.end(&waiting.message.topic, false, fate, 1);
+        if let Some(receipt) = waiting.receipt {
+            receipt.tell(fate);
+        }
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Latest {

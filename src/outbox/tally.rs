@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::Fate;
 use crate::model::Figures;
 use crate::model::Topic;
 
@@ -14,19 +15,6 @@ pub(super) struct Tallies {
     topics: BTreeMap<Topic, Counted>,
     /// Queued messages on topics beyond [`MOST_TOPICS`], which are in nobody's count but the total.
     uncounted: u64,
-}
-
-/// What happened to one message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fate {
-    /// The broker acknowledged it.
-    Delivered,
-    /// A newer one took its place.
-    Replaced,
-    /// It was given up.
-    Dropped,
-    /// Its time was over.
-    Expired,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Sender;
 
+use crate::model::Fate;
 use crate::model::SpoolMode;
 use crate::model::Topic;
 
 use super::super::spool::{Record, SpoolEvent};
-use super::super::tally::{Fate, Tallies};
+use super::super::tally::Tallies;
 use super::dialogue::{Situation, SpoolNews, SpoolOrder};
 use super::{Entry, Queue};
 
@@ -297,7 +298,7 @@ impl Queue {
                 self.card.alone.start += 1;
                 if let Some(Record { accepted, message }) = record {
                     let age = Duration::from_secs(unix.saturating_sub(accepted));
-                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now));
+                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now), None);
                     entry.number = Some(number);
                     self.bytes += entry.bytes();
                     self.front.push_back(entry);

@@ -11,10 +11,12 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use crate::model::Fate;
 use crate::model::Message;
 use crate::model::SpoolMode;
 use crate::model::Topic;
 
+use super::Receipt;
 use card::Card;
 pub use dialogue::{Situation, SpoolNews, SpoolOrder};
 
@@ -48,6 +50,8 @@ struct Entry {
     going: bool,
     /// Whether it was delivered or given up.
     done: bool,
+    /// Where to tell which.
+    receipt: Option<Receipt>,
 }
 
 impl Queue {
@@ -68,9 +72,15 @@ impl Queue {
     }
 
     /// Adds `message`, accepted at `now`, last. `stored` hears once it is on the card, or stays in memory for want
-    /// of a card.
-    pub(super) fn push(&mut self, message: Message, now: Instant, stored: Option<Sender<()>>) {
-        let entry = Entry::new(message, now);
+    /// of a card; `receipt` what becomes of it.
+    pub(super) fn push(
+        &mut self,
+        message: Message,
+        now: Instant,
+        stored: Option<Sender<()>>,
+        receipt: Option<Receipt>,
+    ) {
+        let entry = Entry::new(message, now, receipt);
         self.bytes += entry.bytes();
         if self.card.holds_back() || !self.back.is_empty() { &mut self.back } else { &mut self.front }
             .push_back(entry);
@@ -99,9 +109,10 @@ impl Queue {
             let stays = |it: &&Entry| it.going;
             let at = self.given + self.front.iter().skip(self.given).take_while(stays).count();
             let behind = self.back.iter().take_while(stays).count();
-            let Some(entry) = self.front.remove(at).or_else(|| self.back.remove(behind)) else { break };
+            let Some(mut entry) = self.front.remove(at).or_else(|| self.back.remove(behind)) else { break };
             self.bytes -= entry.bytes();
             if !entry.done {
+                entry.tell(Fate::Dropped);
                 dropped.push(entry.message.topic);
             }
         }
@@ -122,11 +133,12 @@ impl Queue {
         self.first + (self.given - 1) as u64
     }
 
-    /// Nothing more is to be done with the message at `place`. Returns its topic, where there was one.
-    pub(super) fn finish(&mut self, place: u64) -> Option<Topic> {
+    /// `fate` came over the message at `place`. Returns its topic, where there was one.
+    pub(super) fn finish(&mut self, place: u64, fate: Fate) -> Option<Topic> {
         let index = usize::try_from(place.checked_sub(self.first)?).ok()?;
         let entry = self.front.get_mut(index).filter(|it| !it.done)?;
         entry.done = true;
+        entry.tell(fate);
         let topic = entry.message.topic.clone();
         while self.front.front().is_some_and(|it| it.done) {
             if let Some(entry) = self.front.pop_front() {
@@ -202,8 +214,15 @@ impl Queue {
 }
 
 impl Entry {
-    fn new(message: Message, accepted: Instant) -> Entry {
-        Entry { message, accepted, number: None, going: false, done: false }
+    fn new(message: Message, accepted: Instant, receipt: Option<Receipt>) -> Entry {
+        Entry { message, accepted, number: None, going: false, done: false, receipt }
+    }
+
+    /// Says that `fate` came over it, where anybody is to know.
+    fn tell(&mut self, fate: Fate) {
+        if let Some(receipt) = self.receipt.take() {
+            receipt.tell(fate);
+        }
     }
 
     /// What it takes in memory, about.

@@ -81,7 +81,7 @@ impl Life {
         for _ in 0..self.rng.u32(1..40) {
             let next = self.accepted.entry(topic.clone()).or_default();
             let (stored, heard) = bounded(1);
-            self.outbox.append(message(&topic, &next.to_string()), self.now, Some(stored));
+            self.outbox.append(message(&topic, &next.to_string()), self.now, Some(stored), None);
             self.promises.push((topic.clone(), *next, heard));
             *next += 1;
         }
@@ -91,7 +91,7 @@ impl Life {
     fn put(&mut self) {
         let topic = ["a", "s"][self.rng.usize(0..2)].to_owned();
         let next = self.accepted.entry(topic.clone()).or_default();
-        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now);
+        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now, None);
         self.states.push((topic, *next));
         *next += 1;
     }

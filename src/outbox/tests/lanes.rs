@@ -6,7 +6,7 @@ use super::*;
 fn announcements_go_before_states_and_states_wait_for_their_lane() {
     let mut outbox = outbox();
     put(&mut outbox, "s", "1");
-    outbox.put(Lane::Announcement, message("a", "x"), None, Instant::now());
+    outbox.put(Lane::Announcement, message("a", "x"), None, Instant::now(), None);
     assert_eq!(sent(&mut outbox, false), ["0 a=x"]);
     assert!(!outbox.is_announced());
     outbox.acknowledge(Token(0));
@@ -82,7 +82,7 @@ fn an_announcement_finds_room_however_many_states_are_unacknowledged() {
         put(&mut outbox, &format!("t{at}"), "1");
     }
     sent(&mut outbox, true);
-    outbox.put(Lane::Announcement, message("availability", "offline"), None, Instant::now());
+    outbox.put(Lane::Announcement, message("availability", "offline"), None, Instant::now(), None);
     assert!(sent(&mut outbox, true)[0].ends_with(" availability=offline"));
 }
 
@@ -99,8 +99,8 @@ fn a_refused_message_stays_first() {
 fn a_message_past_its_time_is_not_sent() {
     let mut outbox = outbox();
     let now = Instant::now();
-    outbox.put(Lane::State, message("a", "1"), Some(now), now);
-    outbox.put(Lane::State, message("b", "1"), Some(now + Duration::from_secs(60)), now);
+    outbox.put(Lane::State, message("a", "1"), Some(now), now, None);
+    outbox.put(Lane::State, message("b", "1"), Some(now + Duration::from_secs(60)), now, None);
     assert_eq!(sent(&mut outbox, true), ["0 b=1"]);
     assert_eq!(outbox.total(None).expired, 1);
 }
@@ -109,7 +109,7 @@ fn a_message_past_its_time_is_not_sent() {
 fn a_message_withdrawn_in_flight_never_comes_back() {
     let mut outbox = outbox();
     let state = message("a", "1");
-    outbox.put(Lane::State, state.clone(), None, Instant::now());
+    outbox.put(Lane::State, state.clone(), None, Instant::now(), None);
     put(&mut outbox, "b", "1");
     sent(&mut outbox, true);
     outbox.withdraw(Lane::State, &state.topic);
@@ -122,7 +122,7 @@ fn a_message_withdrawn_in_flight_never_comes_back() {
 fn a_withdrawn_message_is_not_sent() {
     let mut outbox = outbox();
     let message = message("a", "1");
-    outbox.put(Lane::State, message.clone(), None, Instant::now());
+    outbox.put(Lane::State, message.clone(), None, Instant::now(), None);
     outbox.withdraw(Lane::State, &message.topic);
     assert!(outbox.is_empty());
     assert_eq!(sent(&mut outbox, true), [""; 0]);
@@ -155,7 +155,7 @@ fn a_message_is_not_given_up_where_the_broker_acknowledges_nothing_or_another_is
     for at in 0..40 {
         outbox.connected();
         put(&mut outbox, "a", "1");
-        outbox.append(message("b", &at.to_string()), Instant::now(), None);
+        outbox.append(message("b", &at.to_string()), Instant::now(), None, None);
         sent(&mut outbox, true);
         // Either nothing is acknowledged, or all that was there.
         if at % 9 == 8 {

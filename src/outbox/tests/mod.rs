@@ -19,7 +19,7 @@ fn message(topic: &str, payload: &str) -> Message {
 }
 
 fn put(outbox: &mut Outbox, topic: &str, payload: &str) {
-    outbox.put(Lane::State, message(topic, payload), None, Instant::now());
+    outbox.put(Lane::State, message(topic, payload), None, Instant::now(), None);
 }
 
 fn replaced(outbox: &Outbox) -> u64 {

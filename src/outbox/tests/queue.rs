@@ -9,7 +9,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Appends messages on `topic` with these numbers for payloads.
 fn append(outbox: &mut Outbox, topic: &str, numbers: std::ops::Range<u32>) {
     for number in numbers {
-        outbox.append(message(topic, &number.to_string()), Instant::now(), None);
+        outbox.append(message(topic, &number.to_string()), Instant::now(), None, None);
     }
 }
 
@@ -92,7 +92,7 @@ fn with_the_card_always_a_message_is_stored_before_it_is_promised_and_those_that
     let mut promises = Vec::new();
     for number in 0..10 {
         let (stored, heard) = bounded(1);
-        outbox.append(message("a", &number.to_string()), now, Some(stored));
+        outbox.append(message("a", &number.to_string()), now, Some(stored), None);
         card.take_orders(&mut outbox, now, Situation::Connected);
         promises.push(heard);
     }
@@ -112,7 +112,7 @@ fn with_the_card_always_nobody_waits_for_it_with_a_message_that_the_broker_has_a
     let promises: Vec<_> = ["stored", "not stored"]
         .map(|payload| {
             let (stored, heard) = bounded(1);
-            outbox.append(message("a", payload), now, Some(stored));
+            outbox.append(message("a", payload), now, Some(stored), None);
             card.take_orders(&mut outbox, now, Situation::Connected);
             heard
         })
@@ -135,7 +135,7 @@ fn a_card_that_takes_nothing_leaves_all_in_memory_until_it_does() {
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
     let (mut card, now) = (Card { full: true, ..Card::default() }, Instant::now());
     let (stored, heard) = bounded(1);
-    outbox.append(message("a", "0"), now, Some(stored));
+    outbox.append(message("a", "0"), now, Some(stored), None);
     card.settle(&mut outbox, now, Situation::Away);
     assert!(heard.try_recv().is_ok(), "nobody waits for a card that does not work");
     assert!(outbox.is_degraded(now));
@@ -254,8 +254,8 @@ fn a_state_goes_behind_what_waits_on_its_topic() {
 fn an_announcement_goes_behind_what_waits_on_its_topic_although_others_go_first() {
     let (mut outbox, mut card) = (outbox(), Card::default());
     append(&mut outbox, "a", 0..3);
-    outbox.put(Lane::Announcement, message("b", "9"), None, Instant::now());
-    outbox.put(Lane::Announcement, message("a", "3"), None, Instant::now());
+    outbox.put(Lane::Announcement, message("b", "9"), None, Instant::now(), None);
+    outbox.put(Lane::Announcement, message("a", "3"), None, Instant::now(), None);
     assert_eq!(drained(&mut outbox, &mut card), [9, 0, 1, 2, 3]);
 }
 
@@ -277,8 +277,8 @@ fn what_the_card_has_damaged_is_counted_and_the_rest_delivered() {
 fn the_oldest_is_as_old_as_it_is() {
     let mut outbox = outbox();
     let now = Instant::now();
-    outbox.append(message("a", "0"), now - MINUTE, None);
-    outbox.append(message("a", "1"), now, None);
+    outbox.append(message("a", "0"), now - MINUTE, None, None);
+    outbox.append(message("a", "1"), now, None, None);
     assert_eq!(outbox.total(Some(now)).oldest, Some(MINUTE));
     assert_eq!(outbox.of(&Topic::new("a").unwrap(), now).oldest, Some(MINUTE));
     sent(&mut outbox, true);
@@ -295,7 +295,7 @@ fn nobody_waits_for_a_card_that_does_not_answer_and_memory_stays_within_its_limi
     card.take_orders(&mut outbox, now, Situation::Away); // It is asked to open,
     let order = outbox.order_due(now, Situation::Away);
     let (stored, heard) = bounded(1);
-    outbox.append(message("a", "1"), now, Some(stored));
+    outbox.append(message("a", "1"), now, Some(stored), None);
     assert!(heard.is_empty() && !outbox.is_spool_silent(now));
     let later = order.expect("it is not waited for without end");
     put(&mut outbox, "s", "on");
@@ -315,7 +315,7 @@ fn nobody_waits_for_a_card_that_does_not_answer_and_memory_stays_within_its_limi
     // The same with a group under way.
     card.take_orders(&mut outbox, later, Situation::Away);
     for _ in 0..40 {
-        outbox.append(message("a", &"x".repeat(1 << 20)), later, None);
+        outbox.append(message("a", &"x".repeat(1 << 20)), later, None, None);
     }
     assert!(outbox.total(None).dropped >= 20, "{:?}", outbox.total(None));
     assert!(card.answer(&mut outbox, later));
