@@ -148,7 +148,7 @@ impl Queue {
             SpoolEvent::Loaded { first, records } => self.loaded(first, records, now, tallies),
             SpoolEvent::Failed { cause } => {
                 let lost = self.card.len();
-                self.card.alone = 0..0;
+                self.receipts.lose(std::mem::take(&mut self.card.alone));
                 self.in_memory_mut().for_each(|it| it.number = None);
                 self.broken(now); // A group that is under way has its own answer to come.
                 self.card.asked = self.card.asked.filter(|_| self.card.group.is_some());
@@ -225,6 +225,7 @@ impl Queue {
         self.card.released = self.card.released.max(next);
         let alone = &mut self.card.alone;
         let lost = next.min(alone.end).saturating_sub(alone.start);
+        self.receipts.lose(alone.start..alone.start + lost);
         alone.start += lost;
         let mut left = lost;
         for (topic, count) in topics {
@@ -251,7 +252,8 @@ impl Queue {
             } else {
                 break;
             }
-            self.bytes -= self.front.pop_back().map_or(0, |it| it.bytes());
+            let entry = self.front.pop_back();
+            self.left_memory(entry, number);
         }
         // … then from the beginning of `back`.
         while let Some(&Entry { number: Some(number), .. }) = self.back.front() {
@@ -259,7 +261,17 @@ impl Queue {
                 self.card.alone = number..number;
             }
             self.card.alone.end = number + 1;
-            self.bytes -= self.back.pop_front().map_or(0, |it| it.bytes());
+            let entry = self.back.pop_front();
+            self.left_memory(entry, number);
+        }
+    }
+
+    /// `entry` is on the card alone now, as the record `number`.
+    fn left_memory(&mut self, entry: Option<Entry>, number: u64) {
+        let Some(entry) = entry else { return };
+        self.bytes -= entry.bytes();
+        if let Some(receipt) = entry.receipt {
+            self.receipts.keep(number, receipt);
         }
     }
 
@@ -291,6 +303,7 @@ impl Queue {
         let found = if records.is_empty() { self.card.alone.end } else { first.min(self.card.alone.end) };
         if found > self.card.alone.start {
             lost = found - self.card.alone.start;
+            self.receipts.lose(self.card.alone.start..found);
             self.card.alone.start = found;
         }
         for record in records {
@@ -298,11 +311,13 @@ impl Queue {
                 self.card.alone.start += 1;
                 if let Some(Record { accepted, message }) = record {
                     let age = Duration::from_secs(unix.saturating_sub(accepted));
-                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now), None);
+                    let receipt = self.receipts.take(number);
+                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now), receipt);
                     entry.number = Some(number);
                     self.bytes += entry.bytes();
                     self.front.push_back(entry);
                 } else {
+                    self.receipts.lose(number..number + 1);
                     lost += 1;
                 }
             }

@@ -5,6 +5,7 @@
 
 mod card;
 mod dialogue;
+mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -19,6 +20,7 @@ use crate::model::Topic;
 use super::Receipt;
 use card::Card;
 pub use dialogue::{Situation, SpoolNews, SpoolOrder};
+use receipts::Receipts;
 
 /// Messages in order, each from its acceptance to its acknowledgement.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) struct Queue {
     mode: SpoolMode,
     max_bytes: usize,
     card: Card,
+    /// What is to be told of messages that are on the card alone.
+    receipts: Receipts,
     /// Those who wait until what they had accepted is on the card.
     promised: Vec<Sender<()>>,
 }
@@ -67,6 +71,7 @@ impl Queue {
             mode,
             max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
             card: Card::default(),
+            receipts: Receipts::default(),
             promised: Vec::new(),
         }
     }
@@ -206,6 +211,12 @@ impl Queue {
             *counts.entry(it.message.topic.clone()).or_default() += 1;
         }
         counts
+    }
+
+    /// How many receipts are kept for messages on the card alone.
+    #[cfg(test)]
+    pub(super) fn receipts_kept(&self) -> usize {
+        self.receipts.len()
     }
 
     fn in_memory(&self) -> impl Iterator<Item = &Entry> {

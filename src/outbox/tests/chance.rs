@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use fastrand::Rng;
 
 use super::*;
@@ -15,7 +15,9 @@ struct Life {
     card: Card,
     now: Instant,
     connected: bool,
-    in_flight: Vec<Token>,
+    in_flight: Vec<(Token, (String, u32))>,
+    /// What this process has accepted, and has not been told the end of.
+    receipts: BTreeMap<(String, u32), Awaited>,
     /// By topic, the numbers that the broker saw for the first time, in that order.
     seen: BTreeMap<String, Vec<u32>>,
     /// Numbers given out, and the promises of those whose promise was not kept yet.
@@ -38,6 +40,7 @@ impl Life {
             now: Instant::now(),
             connected: false,
             in_flight: Vec::new(),
+            receipts: BTreeMap::new(),
             seen: BTreeMap::new(),
             accepted: BTreeMap::new(),
             promises: Vec::new(),
@@ -81,7 +84,9 @@ impl Life {
         for _ in 0..self.rng.u32(1..40) {
             let next = self.accepted.entry(topic.clone()).or_default();
             let (stored, heard) = bounded(1);
-            self.outbox.append(message(&topic, &next.to_string()), self.now, Some(stored), None);
+            let (receipt, awaited) = Receipt::channel();
+            self.outbox.append(message(&topic, &next.to_string()), self.now, Some(stored), Some(receipt));
+            self.receipts.insert((topic.clone(), *next), awaited);
             self.promises.push((topic.clone(), *next, heard));
             *next += 1;
         }
@@ -91,7 +96,9 @@ impl Life {
     fn put(&mut self) {
         let topic = ["a", "s"][self.rng.usize(0..2)].to_owned();
         let next = self.accepted.entry(topic.clone()).or_default();
-        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now, None);
+        let (receipt, awaited) = Receipt::channel();
+        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now, Some(receipt));
+        self.receipts.insert((topic.clone(), *next), awaited);
         self.states.push((topic, *next));
         *next += 1;
     }
@@ -104,8 +111,8 @@ impl Life {
         self.outbox.send(self.now, true, |token, message| {
             let goes = rng.u32(0..20) > 0;
             if goes {
-                in_flight.push(token);
                 let number = String::from_utf8_lossy(&message.payload).parse().unwrap();
+                in_flight.push((token, (message.topic.to_string(), number)));
                 let seen = seen.entry(message.topic.to_string()).or_default();
                 match seen.last() {
                     Some(last) if *last >= number => {
@@ -120,13 +127,39 @@ impl Life {
 
     fn acknowledge(&mut self) {
         for _ in 0..self.rng.usize(0..30).min(self.in_flight.len()) {
-            let token = self.in_flight.swap_remove(self.rng.usize(0..self.in_flight.len().min(5)));
-            self.outbox.acknowledge(token);
+            let at = self.rng.usize(0..self.in_flight.len().min(5));
+            self.acknowledge_one(at);
         }
+    }
+
+    /// What is acknowledged is told at once.
+    fn acknowledge_one(&mut self, at: usize) {
+        let (token, message) = self.in_flight.swap_remove(at);
+        self.outbox.acknowledge(token);
+        // One of an earlier process has no receipt in this one.
+        if let Some(it) = self.receipts.remove(&message) {
+            assert_eq!(it.wait(Duration::ZERO), Ok(Fate::Delivered), "{message:?}");
+        }
+    }
+
+    /// What was not acknowledged is not told, but for states that a newer message replaced.
+    fn check_receipts(&mut self) {
+        let states = &self.states;
+        self.receipts.retain(|message, it| match it.wait(Duration::ZERO) {
+            Ok(fate) => {
+                assert!(fate == Fate::Replaced && states.contains(message), "{message:?} {fate:?}");
+                false
+            }
+            Err(untold) => {
+                assert_eq!(untold, RecvTimeoutError::Timeout, "{message:?}");
+                true
+            }
+        });
     }
 
     fn cut(&mut self) {
         self.connected = false;
+        self.check_receipts();
         self.in_flight.clear();
         self.outbox.rewind();
     }
@@ -140,7 +173,11 @@ impl Life {
             self.card.settle(&mut self.outbox, self.now, Situation::Ending);
         }
         self.card.orders.clear();
+        self.check_receipts();
         self.outbox = Outbox::new(20, self.mode, 1 << 30);
+        for (message, it) in std::mem::take(&mut self.receipts) {
+            assert_eq!(it.wait(Duration::ZERO), Err(RecvTimeoutError::Disconnected), "{message:?}");
+        }
         // What was not promised is not to be expected, and must not leave gaps that look like losses.
         let order = self.outbox.open_spool(self.now);
         self.card.orders.push_back(order);
@@ -153,8 +190,12 @@ impl Life {
             self.now += Duration::from_secs(1);
             self.card.settle(&mut self.outbox, self.now, Situation::Connected);
             self.send();
-            self.in_flight.drain(..).for_each(|it| self.outbox.acknowledge(it));
+            while !self.in_flight.is_empty() {
+                self.acknowledge_one(0);
+            }
             if self.outbox.is_empty() {
+                self.check_receipts();
+                assert_eq!(self.receipts.keys().next(), None, "the end of these was never told");
                 return;
             }
         }

@@ -3,6 +3,7 @@
 mod chance;
 mod lanes;
 mod queue;
+mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
 

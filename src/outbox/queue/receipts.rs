@@ -1,0 +1,53 @@
+//! The receipts of messages that are on the card alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::super::Receipt;
+use crate::model::Fate;
+
+/// Receipts by the number of the record. Few, for somebody awaits each: those who gave up waiting are forgotten, however
+/// long the card is out of use for the broker's sake.
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    by_number: BTreeMap<u64, Receipt>,
+    /// With so many, those are looked for that nobody awaits any more.
+    sweep_at: usize,
+}
+
+impl Receipts {
+    /// Keeps `receipt`, of the record `number`, as long as somebody awaits it.
+    pub(super) fn keep(&mut self, number: u64, receipt: Receipt) {
+        if self.by_number.len() >= self.sweep_at {
+            self.by_number.retain(|_, it| it.is_awaited());
+            self.sweep_at = (self.by_number.len() * 2).max(SWEEP_AT);
+        }
+        if receipt.is_awaited() {
+            self.by_number.insert(number, receipt);
+        }
+    }
+
+    /// Takes the receipt of the record `number`, which is in memory again.
+    pub(super) fn take(&mut self, number: u64) -> Option<Receipt> {
+        self.by_number.remove(&number)
+    }
+
+    /// The records `numbers` are lost.
+    pub(super) fn lose(&mut self, numbers: Range<u64>) {
+        if self.by_number.is_empty() {
+            return;
+        }
+        let mut lost = self.by_number.split_off(&numbers.start);
+        self.by_number.append(&mut lost.split_off(&numbers.end));
+        lost.into_values().for_each(|it| it.tell(Fate::Dropped));
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+}
+
+/// Fewer cost less than a look at each.
+const SWEEP_AT: usize = 64;
