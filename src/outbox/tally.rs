@@ -54,9 +54,11 @@ impl Tallies {
         self.accept_many(topic, u64::from(queued), 1);
     }
 
-    /// `count` messages on `topic` were found in the queue that an earlier process left.
-    pub(super) fn find(&mut self, topic: &Topic, count: u64) {
-        self.accept_many(topic, count, count);
+    /// Messages were found in the queue: so many on each of `topics`, and `others` on topics that nobody counts.
+    pub(super) fn find(&mut self, topics: &[(Topic, u64)], others: u64) {
+        topics.iter().for_each(|(topic, count)| self.accept_many(topic, *count, *count));
+        self.total.waiting += others;
+        self.uncounted += others;
     }
 
     fn accept_many(&mut self, topic: &Topic, queued: u64, count: u64) {
@@ -97,20 +99,19 @@ impl Tallies {
     }
 
     /// Takes as dropped what is counted as queued beyond `present`, the queue as it really is: a damaged record does
-    /// not tell whose it was.
-    pub(super) fn settle(&mut self, present: &BTreeMap<Topic, u64>) {
+    /// not tell whose it was. Returns how many were dropped on each topic, and how many others.
+    pub(super) fn settle(&mut self, present: &BTreeMap<Topic, u64>) -> (Vec<(Topic, u64)>, u64) {
         let kept = |topic| present.get(topic).copied().unwrap_or(0);
+        let missing = self.topics.iter().map(|(topic, it)| (topic, it.queued.saturating_sub(kept(topic))));
         let missing: Vec<_> =
-            self.topics.iter().map(|(topic, it)| (topic.clone(), it.queued, kept(topic))).collect();
-        for (topic, queued, kept) in missing {
-            if queued > kept {
-                self.end(&topic, true, Fate::Dropped, queued - kept);
-            }
-        }
+            missing.filter(|it| it.1 > 0).map(|(topic, count)| (topic.clone(), count)).collect();
+        missing.iter().for_each(|(topic, count)| self.end(topic, true, Fate::Dropped, *count));
         let counted: u64 = self.topics.values().map(|it| it.queued).sum();
         let uncounted = present.values().sum::<u64>().saturating_sub(counted);
-        self.total.end(Fate::Dropped, self.uncounted.saturating_sub(uncounted));
-        self.uncounted = self.uncounted.min(uncounted);
+        let others = self.uncounted.saturating_sub(uncounted);
+        self.total.end(Fate::Dropped, others);
+        self.uncounted -= others;
+        (missing, others)
     }
 
     /// Whether messages on `topic` are in the queue, as far as that is known: of more than [`MOST_TOPICS`] it is not,

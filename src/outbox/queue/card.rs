@@ -12,6 +12,7 @@ use crate::model::Topic;
 
 use super::super::spool::{Record, SpoolEvent};
 use super::super::tally::Tallies;
+use super::alone::{Alone, Away};
 use super::dialogue::{Situation, SpoolNews, SpoolOrder};
 use super::{Entry, Queue};
 
@@ -19,8 +20,9 @@ use super::{Entry, Queue};
 #[derive(Debug, Default)]
 pub(super) struct Card {
     state: State,
-    /// Numbers of the records that are not in memory.
-    alone: Range<u64>,
+    alone: Alone,
+    /// What it had alone when it failed, while nobody knows whether it comes back as it was.
+    away: Option<Away>,
     /// The number of the next record to be stored.
     next: u64,
     /// Everything below was released, or dropped.
@@ -80,7 +82,7 @@ impl Queue {
         }
         if !self.card.loading && !self.card.alone.is_empty() && self.ahead() < LOAD_BELOW {
             self.card.loading = true;
-            return Some(SpoolOrder::Load(self.card.alone.start));
+            return self.card.alone.first().map(SpoolOrder::Load);
         }
         None
     }
@@ -119,17 +121,21 @@ impl Queue {
             SpoolEvent::Opened { first, next, topics, lost, .. } => {
                 self.card.state = State::Open;
                 self.card.asked = self.card.asked.filter(|_| self.card.group.is_some());
-                (self.card.alone, self.card.next, self.card.released) = (first..next, next, first);
-                topics.iter().for_each(|(topic, count)| tallies.find(topic, *count));
+                let found = Away { alone: Alone::new(first..next), topics, others: 0 };
+                let Away { alone, topics, others } = self.recognized(first..next, lost).unwrap_or(found);
+                let waiting = alone.len();
+                tallies.find(&topics, others);
+                (self.card.alone, self.card.next, self.card.released) = (alone, next, first);
                 if self.card.alone.is_empty() {
                     self.join();
                 } else {
-                    // What was accepted meanwhile comes behind what was there.
-                    let mut behind = self.front.split_off(self.given);
+                    // What was accepted meanwhile comes behind what was there, unless it was sent already.
+                    let ahead = self.front.iter().rposition(|it| it.done || it.number.is_some());
+                    let mut behind = self.front.split_off(ahead.map_or(0, |it| it + 1).max(self.given));
                     behind.append(&mut self.back);
                     self.back = behind;
                 }
-                (next > first || lost > 0).then_some(SpoolNews::Opened { waiting: next - first, lost })
+                (waiting > 0 || lost > 0).then_some(SpoolNews::Opened { waiting, lost })
             }
             SpoolEvent::Stored { next } => {
                 let was_broken = self.card.is_broken();
@@ -148,12 +154,12 @@ impl Queue {
             SpoolEvent::Loaded { first, records } => self.loaded(first, records, now, tallies),
             SpoolEvent::Failed { cause } => {
                 let lost = self.card.len();
-                self.receipts.lose(std::mem::take(&mut self.card.alone));
-                self.in_memory_mut().for_each(|it| it.number = None);
+                let alone = std::mem::take(&mut self.card.alone);
                 self.broken(now); // A group that is under way has its own answer to come.
                 self.card.asked = self.card.asked.filter(|_| self.card.group.is_some());
                 self.join();
-                tallies.settle(&self.by_topic());
+                let (topics, others) = tallies.settle(&self.by_topic());
+                self.card.away.get_or_insert(Away { alone, topics, others });
                 Some(SpoolNews::Failed { cause, lost })
             }
         }
@@ -165,7 +171,9 @@ impl Queue {
         let many = || self.homeless().map(Entry::bytes).sum::<usize>() >= GROUP_BYTES;
         match (self.mode, situation) {
             (SpoolMode::Memory, _) => false,
-            (SpoolMode::Always, _) | (_, Situation::Ending) => self.homeless().next().is_some(),
+            // Or it may be in use again, and not have what it had.
+            (_, Situation::Ending) => self.homeless().next().is_some() || self.is_in_doubt(),
+            (SpoolMode::Always, _) => self.homeless().next().is_some(),
             (SpoolMode::Outage, Situation::Away) => self.homeless().next().is_some_and(is_old) || many(),
             // Only what stands behind the card: the rest goes to the broker at once.
             (SpoolMode::Outage, Situation::Connected) => !self.back.is_empty() && many(),
@@ -223,10 +231,7 @@ impl Queue {
     fn dropped_below(&mut self, next: u64, topics: Vec<(Topic, u64)>, tallies: &mut Tallies) -> u64 {
         let dropped = self.card.released..next;
         self.card.released = self.card.released.max(next);
-        let alone = &mut self.card.alone;
-        let lost = next.min(alone.end).saturating_sub(alone.start);
-        self.receipts.lose(alone.start..alone.start + lost);
-        alone.start += lost;
+        let lost = self.lose_below(next);
         let mut left = lost;
         for (topic, count) in topics {
             let kept = |it: &&Entry| {
@@ -240,27 +245,42 @@ impl Queue {
         lost
     }
 
+    /// What is on the card alone below the number `next` is lost. Returns how much that is.
+    fn lose_below(&mut self, next: u64) -> u64 {
+        if !self.card.is_away() {
+            self.receipts.lose_below(next);
+        }
+        self.card.alone.forget_below(next)
+    }
+
+    /// What is on the card alone, where it is in use again with the records `numbers`, and is the card that it was. Else
+    /// nothing that was known of it holds any more.
+    fn recognized(&mut self, numbers: Range<u64>, lost: u64) -> Option<Away> {
+        let away = self.card.away.take();
+        if lost == 0 && numbers.end == self.card.next && numbers.start <= self.card.released {
+            return away;
+        }
+        self.in_memory_mut().for_each(|it| it.number = None);
+        self.receipts.lose_below(u64::MAX);
+        None
+    }
+
     /// Lets go of what the card has and memory need not.
     fn unload(&mut self) {
         // First from the end of `front`, as long as that is just before what is on the card alone …
         while self.ahead() > LOAD_BELOW && self.back.is_empty() {
             let Some(&Entry { number: Some(number), done: false, .. }) = self.front.back() else { break };
-            if self.card.alone.is_empty() {
-                self.card.alone = number..number + 1;
-            } else if self.card.alone.start == number + 1 {
-                self.card.alone.start = number;
-            } else {
+            if !self.card.alone.push_front(number) {
                 break;
             }
             let entry = self.front.pop_back();
             self.left_memory(entry, number);
         }
         // … then from the beginning of `back`.
-        while let Some(&Entry { number: Some(number), .. }) = self.back.front() {
-            if self.card.alone.is_empty() {
-                self.card.alone = number..number;
+        while let Some(&Entry { number: Some(number), done, .. }) = self.back.front() {
+            if !done {
+                self.card.alone.push_back(number);
             }
-            self.card.alone.end = number + 1;
             let entry = self.back.pop_front();
             self.left_memory(entry, number);
         }
@@ -298,17 +318,10 @@ impl Queue {
     ) -> Option<SpoolNews> {
         self.card.loading = false;
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let (mut lost, mut number) = (0, first);
         // What lies before the answer is not there, and with an empty one nothing is.
-        let found = if records.is_empty() { self.card.alone.end } else { first.min(self.card.alone.end) };
-        if found > self.card.alone.start {
-            lost = found - self.card.alone.start;
-            self.receipts.lose(self.card.alone.start..found);
-            self.card.alone.start = found;
-        }
-        for record in records {
-            if number == self.card.alone.start && number < self.card.alone.end {
-                self.card.alone.start += 1;
+        let mut lost = self.lose_below(if records.is_empty() { u64::MAX } else { first });
+        for (number, record) in (first..).zip(records) {
+            if self.card.alone.pop(number) {
                 if let Some(Record { accepted, message }) = record {
                     let age = Duration::from_secs(unix.saturating_sub(accepted));
                     let receipt = self.receipts.take(number);
@@ -317,11 +330,10 @@ impl Queue {
                     self.bytes += entry.bytes();
                     self.front.push_back(entry);
                 } else {
-                    self.receipts.lose(number..number + 1);
+                    self.receipts.lose_below(number + 1);
                     lost += 1;
                 }
             }
-            number += 1;
         }
         self.join();
         if self.card.alone.is_empty() {
@@ -345,12 +357,16 @@ impl Queue {
     /// The number below which every record was delivered, once it is worth telling, or at `any` occasion.
     fn releasable(&self, any: bool) -> Option<u64> {
         let card = &self.card;
+        // Once a card that failed is known again, it is known also what was delivered meanwhile.
+        if card.away.is_some() {
+            return None;
+        }
         if card.released >= card.next {
             return None; // Not even a look at the messages, of which there may be many where the card takes none.
         }
-        let in_memory = self.front.iter().filter(|it| !it.done).find_map(|it| it.number);
-        let alone = (!card.alone.is_empty()).then_some(card.alone.start);
-        let delivered = in_memory.into_iter().chain(alone).min().unwrap_or(card.next);
+        // Not the first, which may have been in flight already when a card turned up with older ones.
+        let in_memory = self.front.iter().filter(|it| !it.done).filter_map(|it| it.number);
+        let delivered = in_memory.chain(card.alone.first()).min().unwrap_or(card.next);
         let worth = any || delivered == card.next || delivered >= card.released + RELEASE_AT;
         (worth && delivered > card.released).then_some(delivered)
     }
@@ -366,7 +382,7 @@ fn answer(promised: Vec<Sender<()>>) {
 impl Card {
     /// How many messages are on the card alone.
     pub(super) fn len(&self) -> u64 {
-        self.alone.end.saturating_sub(self.alone.start)
+        self.alone.len()
     }
 
     /// Whether what is accepted now has to wait behind what is on the card, or may be.
@@ -382,6 +398,11 @@ impl Card {
     /// Whether it was asked what it has, and has not answered.
     pub(super) fn is_opening(&self) -> bool {
         self.state == State::Opening
+    }
+
+    /// Whether it has failed, and was not in use since.
+    pub(super) fn is_away(&self) -> bool {
+        self.away.is_some()
     }
 
     /// Whether records are on their way to the card.

@@ -3,6 +3,7 @@
 //! In that order: those in flight and those to go next are in `front`, then come those that are on the card alone,
 //! then those accepted since, in `back`. While nothing is on the card alone, `back` is empty and all is in memory.
 
+mod alone;
 mod card;
 mod dialogue;
 mod receipts;
@@ -169,6 +170,9 @@ impl Queue {
 
     /// How many messages are on the card and not done with.
     pub(super) fn on_card(&self) -> u64 {
+        if self.card.is_away() {
+            return 0;
+        }
         self.card.len() + self.in_memory().filter(|it| it.number.is_some()).count() as u64
     }
 
@@ -184,7 +188,7 @@ impl Queue {
 
     /// Whether, at `now`, the card did not take what should be there.
     pub(super) fn is_degraded(&self, now: Instant) -> bool {
-        let misses = self.mode == SpoolMode::Always || self.homeless().next().is_some();
+        let misses = self.mode == SpoolMode::Always || self.homeless().next().is_some() || self.is_in_doubt();
         self.is_silent(now) || (self.card.is_broken() && misses)
     }
 
@@ -217,6 +221,11 @@ impl Queue {
     #[cfg(test)]
     pub(super) fn receipts_kept(&self) -> usize {
         self.receipts.len()
+    }
+
+    /// Whether the card had messages that are in memory, and nobody knows whether it still has.
+    fn is_in_doubt(&self) -> bool {
+        self.card.is_away() && self.in_memory().any(|it| it.number.is_some())
     }
 
     fn in_memory(&self) -> impl Iterator<Item = &Entry> {

@@ -1,7 +1,6 @@
 //! The receipts of messages that are on the card alone.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::super::Receipt;
 use crate::model::Fate;
@@ -32,13 +31,10 @@ impl Receipts {
         self.by_number.remove(&number)
     }
 
-    /// The records `numbers` are lost.
-    pub(super) fn lose(&mut self, numbers: Range<u64>) {
-        if self.by_number.is_empty() {
-            return;
-        }
-        let mut lost = self.by_number.split_off(&numbers.start);
-        self.by_number.append(&mut lost.split_off(&numbers.end));
+    /// The records below `number` are lost.
+    pub(super) fn lose_below(&mut self, number: u64) {
+        let rest = self.by_number.split_off(&number);
+        let lost = std::mem::replace(&mut self.by_number, rest);
         lost.into_values().for_each(|it| it.tell(Fate::Dropped));
     }
 

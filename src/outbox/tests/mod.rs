@@ -50,6 +50,8 @@ struct Card {
     orders: VecDeque<SpoolOrder>,
     /// Whether it takes no records.
     full: bool,
+    /// Whether it cannot be used at all.
+    failed: bool,
     /// How many records it holds before it drops the oldest.
     room: Option<usize>,
     appends: usize,
@@ -84,10 +86,24 @@ impl Card {
         }
     }
 
+    fn fail(&mut self) -> SpoolEvent {
+        self.failed = true;
+        SpoolEvent::Failed { cause: SpoolError::Vanished { path: "spool".into() } }
+    }
+
     fn carry_out(&mut self, order: SpoolOrder) -> Vec<SpoolEvent> {
         match order {
+            SpoolOrder::Load(first) if self.failed => {
+                vec![self.fail(), SpoolEvent::Loaded { first, records: Vec::new() }]
+            }
+            SpoolOrder::Release(_) if self.failed => Vec::new(),
+            SpoolOrder::Append(_) if self.failed && !self.full => {
+                let opened = self.carry_out(SpoolOrder::Open);
+                opened.into_iter().chain(self.carry_out(order)).collect()
+            }
             SpoolOrder::Open => {
-                let topics = self.records.iter().map(|it| (it.message.topic.clone(), 1)).collect();
+                self.failed = false;
+                let topics = by_topic(self.records.iter());
                 let (first, next) = (self.first, self.next());
                 vec![SpoolEvent::Opened { first, next, bytes: 0, topics, lost: 0 }]
             }
@@ -99,11 +115,8 @@ impl Card {
                 self.appends += 1;
                 self.records.extend(records);
                 let surplus = self.room.map_or(0, |room| self.records.len().saturating_sub(room));
-                let mut dropped = BTreeMap::<Topic, u64>::new();
-                for it in self.records.drain(..surplus) {
-                    *dropped.entry(it.message.topic).or_default() += 1;
-                }
-                let dropped = dropped.into_iter().collect();
+                let dropped = by_topic(self.records.range(..surplus));
+                self.records.drain(..surplus);
                 self.first += surplus as u64;
                 let mut events = vec![SpoolEvent::Stored { next: self.next() }];
                 if surplus > 0 {
@@ -124,6 +137,14 @@ impl Card {
             }
         }
     }
+}
+
+fn by_topic<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<(Topic, u64)> {
+    let mut topics = BTreeMap::<Topic, u64>::new();
+    for it in records {
+        *topics.entry(it.message.topic.clone()).or_default() += 1;
+    }
+    topics.into_iter().collect()
 }
 
 const WINDOW: u16 = 90;

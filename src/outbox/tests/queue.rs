@@ -180,6 +180,52 @@ fn a_card_that_fails_when_it_is_read_is_read_on_once_it_works() {
 }
 
 #[test]
+fn a_card_that_comes_back_as_it_was_has_nothing_sent_twice_and_loses_nothing_meanwhile() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    let now = Instant::now();
+    append(&mut outbox, "a", 0..1_000);
+    card.settle(&mut outbox, now + MINUTE, Situation::Away);
+    let in_memory = outbox.queue.accepted().count() as u32;
+    let failed = card.fail();
+    outbox.heard(failed, now);
+    assert_eq!((outbox.on_card(), outbox.len()), (0, u64::from(in_memory)));
+    append(&mut outbox, "a", 1_000..1_010);
+    let mut delivered = Vec::<u32>::new();
+    while !outbox.is_empty() {
+        let mut tokens = Vec::new();
+        outbox.send(now, true, |token, message| {
+            delivered.push(String::from_utf8_lossy(&message.payload).parse().unwrap());
+            tokens.push(token);
+            true
+        });
+        tokens.into_iter().for_each(|it| outbox.acknowledge(it));
+        // It is in use again before it hears of this.
+        card.take_orders(&mut outbox, now, Situation::Connected);
+    }
+    assert_eq!(delivered, Vec::from_iter((0..in_memory).chain(1_000..1_010)));
+
+    for event in card.carry_out(SpoolOrder::Open) {
+        outbox.heard(event, now);
+    }
+    assert_eq!(outbox.on_card(), u64::from(1_000 - in_memory));
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(in_memory..1_000));
+    assert!(card.records.is_empty(), "{} records", card.records.len());
+}
+
+#[test]
+fn what_was_in_memory_and_on_a_card_that_is_gone_goes_to_the_next_at_the_end() {
+    let (mut outbox, mut card) = (outbox(), Card::default());
+    append(&mut outbox, "a", 0..100);
+    card.settle(&mut outbox, Instant::now() + MINUTE, Situation::Away);
+    let failed = card.fail();
+    outbox.heard(failed, Instant::now());
+    card.first = card.next();
+    card.records.clear();
+    card.settle(&mut outbox, Instant::now(), Situation::Ending);
+    assert_eq!((card.records.len(), outbox.on_card()), (100, 100));
+}
+
+#[test]
 fn a_card_that_is_replaced_under_a_group_has_that_group_and_loses_no_other() {
     let (mut outbox, mut card) = (outbox(), Card::default());
     let now = Instant::now() + MINUTE;
