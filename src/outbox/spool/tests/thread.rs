@@ -14,8 +14,9 @@ use crate::outbox::spool::{Record, Spool, SpoolError, SpoolEvent};
 
 /// A spool and the end of its events.
 struct Subject {
-    spool: Spool,
+    // Goes first where a test fails: the thread must not wait for somebody to listen.
     events: Receiver<SpoolEvent>,
+    spool: Spool,
 }
 
 impl Subject {
