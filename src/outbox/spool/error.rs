@@ -25,6 +25,15 @@ pub enum SpoolError {
         /// The system's answer.
         cause: io::Error,
     },
+    /// Nothing can be written where it is, hence nothing be let go of either.
+    ReadOnly {
+        /// The folder.
+        path: PathBuf,
+        /// How many messages an earlier process left in it.
+        waiting: u64,
+        /// The system's answer.
+        cause: io::Error,
+    },
     /// What has its name is no file.
     NotAFile {
         /// Where it is.
@@ -76,6 +85,13 @@ impl fmt::Display for SpoolError {
                 write!(f, "cannot make the folder {}: check DIRECTORY in [Spool]", path.display())
             }
             SpoolError::Open { path, cause } => write!(f, "cannot open {}{}", path.display(), Cure(cause)),
+            SpoolError::ReadOnly { path, waiting, .. } => {
+                write!(f, "{} is read-only", path.display())?;
+                if *waiting > 0 {
+                    write!(f, ", and the {waiting} messages in it are not sent until it is writable")?;
+                }
+                f.write_str(" (see dmesg for why, then mount it again: mount -o remount,rw)")
+            }
             SpoolError::NotAFile { path } => {
                 write!(
                     f,
@@ -110,6 +126,7 @@ impl Error for SpoolError {
             SpoolError::Thread(cause)
             | SpoolError::Folder { cause, .. }
             | SpoolError::Open { cause, .. }
+            | SpoolError::ReadOnly { cause, .. }
             | SpoolError::Write { cause, .. }
             | SpoolError::Read { cause, .. } => Some(cause),
             _ => None,

@@ -10,7 +10,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use queue_file::QueueFile;
 
 use super::SpoolError;
-use super::layout::{SLOTS_AT, Slot};
+use super::layout::{Reader, SLOTS_AT, Slot};
 
 /// Where the spool is.
 #[derive(Clone, Debug)]
@@ -42,7 +42,12 @@ impl Folder {
     pub(super) fn lock(&self) -> Result<Lock, SpoolError> {
         let path = self.0.join("spool.lock");
         let file = options().create(true).truncate(false).open(&path);
-        let file = file.map_err(|cause| SpoolError::Open { path: path.clone(), cause })?;
+        let file = file.map_err(|cause| match cause.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => {
+                SpoolError::ReadOnly { path: self.0.clone(), waiting: self.waiting(), cause }
+            }
+            _ => SpoolError::Open { path: path.clone(), cause },
+        })?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Lock(Some(lock))),
             Err((_, Errno::EWOULDBLOCK)) => Err(SpoolError::Locked { path: self.spool() }),
@@ -67,6 +72,14 @@ impl Folder {
             return Err(SpoolError::NotAFile { path });
         }
         Ok((metadata.len() > 0).then_some(file))
+    }
+
+    /// How many records the spool says it has. Does not write.
+    fn waiting(&self) -> u64 {
+        let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(self.spool());
+        let length = |file: &File| file.metadata().map_or(0, |it| it.len());
+        let newest = file.ok().and_then(|file| Reader::new(&file, length(&file)).slots().newest);
+        newest.map_or(0, |it| it.next - it.first())
     }
 
     /// Whether the spool is still the very file that `file` is.

@@ -5,6 +5,7 @@ mod full;
 mod image;
 mod model;
 mod power;
+mod read_only;
 mod room;
 mod thread;
 
