@@ -57,7 +57,7 @@ struct Group {
 impl Queue {
     /// What is to be asked of the spool at `now`, the next first; `None` when nothing is, or an answer has to come first.
     pub(in super::super) fn order(&mut self, now: Instant, situation: Situation) -> Option<SpoolOrder> {
-        if !self.promised.is_empty() && self.homeless().next().is_none() {
+        if !self.promised.is_empty() && !self.card.is_busy() && self.homeless().next().is_none() {
             // Delivered before their turn came: there is nothing left to put on the card for them.
             answer(std::mem::take(&mut self.promised));
         }
@@ -78,7 +78,7 @@ impl Queue {
             return Some(SpoolOrder::Release(delivered));
         }
         if appends {
-            return Some(SpoolOrder::Append(self.group(now)));
+            return Some(SpoolOrder::Append(self.group(now, situation)));
         }
         if !self.card.loading && !self.card.alone.is_empty() && self.ahead() < LOAD_BELOW {
             self.card.loading = true;
@@ -197,16 +197,23 @@ impl Queue {
         self.front.iter_mut().chain(&mut self.back)
     }
 
-    /// Everything homeless, as the records of one group.
-    fn group(&mut self, now: Instant) -> Vec<Record> {
+    /// What is homeless, the first first, as the records of one group; at the end of the process all of it.
+    fn group(&mut self, now: Instant, situation: Situation) -> Vec<Record> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut records = Vec::new();
+        let most = if situation == Situation::Ending { usize::MAX } else { MOST_GROUP_BYTES };
+        let (mut records, mut bytes) = (Vec::new(), 0);
         for it in self.in_memory_mut().filter(|it| !it.done && it.number.is_none()) {
+            bytes += it.bytes();
+            if bytes > most && !records.is_empty() {
+                break;
+            }
             it.going = true;
             let accepted = unix.saturating_sub(now.saturating_duration_since(it.accepted).as_secs());
             records.push(Record { accepted, message: it.message.clone() });
         }
-        let promised = std::mem::take(&mut self.promised);
+        // Whose message is in which group is not known: they all hear when the last of it is there.
+        let promised =
+            if self.homeless().next().is_none() { std::mem::take(&mut self.promised) } else { Vec::new() };
         self.card.asked = Some(now);
         self.card.group = Some(Group { len: records.len() as u64, left: 0, promised });
         records
@@ -277,10 +284,8 @@ impl Queue {
             self.left_memory(entry, number);
         }
         // … then from the beginning of `back`.
-        while let Some(&Entry { number: Some(number), done, .. }) = self.back.front() {
-            if !done {
-                self.card.alone.push_back(number);
-            }
+        while let Some(&Entry { number: Some(number), .. }) = self.back.front() {
+            self.card.alone.push_back(number);
             let entry = self.back.pop_front();
             self.left_memory(entry, number);
         }
@@ -357,12 +362,10 @@ impl Queue {
     /// The number below which every record was delivered, once it is worth telling, or at `any` occasion.
     fn releasable(&self, any: bool) -> Option<u64> {
         let card = &self.card;
-        // Once a card that failed is known again, it is known also what was delivered meanwhile.
-        if card.away.is_some() {
+        // Once a card that failed is known again, it is known also what was delivered meanwhile. And where the card
+        // takes none, there may be many messages: not even a look at them.
+        if card.away.is_some() || card.released >= card.next {
             return None;
-        }
-        if card.released >= card.next {
-            return None; // Not even a look at the messages, of which there may be many where the card takes none.
         }
         // Not the first, which may have been in flight already when a card turned up with older ones.
         let in_memory = self.front.iter().filter(|it| !it.done).filter_map(|it| it.number);
@@ -374,9 +377,8 @@ impl Queue {
 
 /// Tells those who wait that they need not any more.
 fn answer(promised: Vec<Sender<()>>) {
-    for it in promised {
-        let _ = it.try_send(()); // Somebody who does not wait any more need not know.
-    }
+    // Somebody who does not wait any more need not know.
+    promised.iter().for_each(|it| _ = it.try_send(()));
 }
 
 impl Card {
@@ -442,5 +444,7 @@ const RELEASE_AT: u64 = 256;
 const SILENCE: Duration = Duration::from_secs(10);
 /// What goes to the card as one group although it is young: eight pages of 4 KiB.
 const GROUP_BYTES: usize = 32 << 10;
+/// The most of several messages that goes as one group. At the end time is dearer than memory: all goes at once.
+const MOST_GROUP_BYTES: usize = 256 << 10;
 /// A card that failed is tried again after this long.
 const RETRY: Duration = Duration::from_secs(60);

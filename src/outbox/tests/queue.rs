@@ -21,7 +21,7 @@ fn drained(outbox: &mut Outbox, card: &mut Card) -> Vec<u32> {
         let mut tokens = Vec::new();
         outbox.send(now, true, |token, message| {
             tokens.push(token);
-            payloads.push(String::from_utf8_lossy(&message.payload).parse().unwrap());
+            payloads.push(String::from_utf8_lossy(&message.payload).trim().parse().unwrap());
             true
         });
         if tokens.is_empty() {
@@ -128,6 +128,29 @@ fn with_the_card_always_nobody_waits_for_it_with_a_message_that_the_broker_has_a
     }
     assert!(outbox.is_empty());
     assert!(promises.iter().all(|it| it.try_recv().is_ok()));
+}
+
+#[test]
+fn what_goes_to_the_card_at_once_is_bounded_and_is_promised_when_all_of_it_is_there() {
+    let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 16 << 20);
+    let (mut card, now) = (Card::default(), Instant::now());
+    let (stored, heard) = bounded(1);
+    for number in 0..700 {
+        let stored = Some(stored.clone()).filter(|_| number == 699);
+        outbox.append(message("a", &format!("{number:1024}")), now, stored, None);
+    }
+    let mut groups = Vec::new();
+    while outbox.on_card() < 700 {
+        assert!(heard.is_empty(), "{} of 700 are on the card", outbox.on_card());
+        card.take_orders(&mut outbox, now, Situation::Away);
+        if let Some(SpoolOrder::Append(records)) = card.orders.front() {
+            groups.push(records.iter().map(|it| it.message.payload.len()).sum::<usize>());
+        }
+        card.answer(&mut outbox, now);
+    }
+    assert!(groups.iter().all(|it| *it <= 256 << 10) && groups.len() < 6, "{groups:?}");
+    assert!(heard.try_recv().is_ok());
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..700));
 }
 
 #[test]
