@@ -15,6 +15,7 @@ use crate::model::Topic;
 
 use super::LinkError;
 use super::orders::{End, Orders};
+use super::question::{self, Asked};
 
 /// The messages of one connection that the broker has not acknowledged. rumqttc says only which packet
 /// identifiers it wrote, in order; the orders say which messages those were.
@@ -25,6 +26,10 @@ pub(super) struct InFlight {
     pub(super) unacknowledged: BTreeMap<u16, Sent>,
     /// How many steps towards delivery there were on this connection; each numbers what it moved.
     steps: u64,
+    /// The packet identifier that rumqttc took last, from 0 on: below [`super::orders::Limits::identifiers`].
+    last: u16,
+    /// Whether the broker has answered a SUBSCRIBE or UNSUBSCRIBE, and that is still to be passed on.
+    answered: bool,
 }
 
 /// A message that has a packet identifier.
@@ -60,8 +65,6 @@ pub(super) enum Meaning {
     Written(Token),
     /// A message for us.
     Received(Incoming),
-    /// The answer to SUBSCRIBE: whether each filter was accepted.
-    Subscribed(Vec<bool>),
     /// The connection is to end now.
     End(LinkError),
 }
@@ -70,7 +73,7 @@ impl InFlight {
     /// Those of an earlier connection, `unacknowledged`; others are announced by `orders`.
     pub(super) fn new(orders: Orders, unacknowledged: BTreeMap<u16, Sent>) -> InFlight {
         let steps = unacknowledged.values().map(|it| it.place + 1).max().unwrap_or(0);
-        InFlight { orders, unacknowledged, steps }
+        InFlight { orders, unacknowledged, steps, last: 0, answered: false }
     }
 
     /// Whether everything is delivered that was ever ordered.
@@ -89,6 +92,16 @@ impl InFlight {
     pub(super) fn meaning(&mut self, event: Event, sure: bool) -> Meaning {
         match event {
             Event::Outgoing(Outgoing::Publish(packet_id)) => self.published(packet_id, sure),
+            Event::Outgoing(Outgoing::Subscribe(packet_id)) => {
+                self.asked(question::Packet::Subscribe, packet_id);
+                Meaning::Nothing
+            }
+            Event::Outgoing(Outgoing::Unsubscribe(packet_id))
+                if self.asked(question::Packet::Unsubscribe, packet_id) =>
+            {
+                Meaning::Nothing
+            }
+            // An UNSUBSCRIBE that asks nothing is there to wake us up.
             Event::Outgoing(Outgoing::Disconnect | Outgoing::Unsubscribe(_)) => Meaning::End(self.reason()),
             // The bridge's window makes it impossible; rumqttc's way out of it loses messages.
             Event::Outgoing(Outgoing::AwaitAck(_)) => in_use(),
@@ -96,8 +109,14 @@ impl InFlight {
             Event::Incoming(Packet::PubRec(it)) => self.received(it.pkid),
             Event::Incoming(Packet::PubComp(it)) => self.acknowledged(it.pkid, Phase::Completion),
             Event::Incoming(Packet::SubAck(it)) => {
-                let accepted = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
-                Meaning::Subscribed(it.return_codes.iter().map(accepted).collect())
+                let agreed = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
+                let agreed: Vec<bool> = it.return_codes.iter().map(agreed).collect();
+                self.answered |= self.orders.answered(question::Packet::Subscribe, it.pkid, &agreed);
+                Meaning::Nothing
+            }
+            Event::Incoming(Packet::UnsubAck(it)) => {
+                self.answered |= self.orders.answered(question::Packet::Unsubscribe, it.pkid, &[]);
+                Meaning::Nothing
             }
             Event::Incoming(Packet::Publish(it)) => match Topic::new(&it.topic) {
                 // A copy: the packet is a slice of rumqttc's read buffer and would hold on to all of it.
@@ -109,6 +128,45 @@ impl InFlight {
             },
             _ => Meaning::Nothing,
         }
+    }
+
+    /// What was asked in SUBSCRIBE or UNSUBSCRIBE, once, when it is answered and there is room for the next.
+    ///
+    /// Each takes a packet identifier, and while one message waits for a slow acknowledgement any number of them may
+    /// be answered. So that the identifiers do not come round to that message, an answer is held back until as many
+    /// are free as may be taken before the next answer: those of the messages that may be waiting, which are more than
+    /// the bridge's window, and one for the next question. While messages flow there are always that many.
+    ///
+    /// (The identifier of a question that is not answered may come round to a message. That confuses nobody: what
+    /// answers the one answers not the other.)
+    pub(super) fn answer(&mut self) -> Option<Asked> {
+        if !self.answered || self.free_ahead() <= self.orders.limits().waiting {
+            return None;
+        }
+        self.answered = false;
+        self.orders.take_answer()
+    }
+
+    /// How many packet identifiers rumqttc can take before it meets one that is in use.
+    fn free_ahead(&self) -> u16 {
+        let identifiers = self.orders.limits().identifiers();
+        let later = self.unacknowledged.range(self.last + 1..).next();
+        let Some((next, _)) = later.or(self.unacknowledged.first_key_value()) else { return identifiers };
+        match next.checked_sub(self.last + 1) {
+            Some(free) => free,
+            None => identifiers - (self.last + 1 - next),
+        }
+    }
+
+    /// Notes that rumqttc has just written `packet` as `packet_id`. Returns whether it asks something.
+    fn asked(&mut self, packet: question::Packet, packet_id: u16) -> bool {
+        self.took(packet_id);
+        self.orders.written(packet, packet_id)
+    }
+
+    /// rumqttc took `packet_id`, and begins anew after its last one.
+    fn took(&mut self, packet_id: u16) {
+        self.last = if packet_id < self.orders.limits().identifiers() { packet_id } else { 0 };
     }
 
     /// Notes what rumqttc has just written as `packet_id`: a message of an earlier connection, or that of
@@ -129,6 +187,7 @@ impl InFlight {
             Qos::AtLeastOnce => Phase::Acknowledgement,
             Qos::ExactlyOnce => Phase::Receipt,
         };
+        self.took(packet_id);
         match self.unacknowledged.entry(packet_id) {
             Entry::Vacant(entry) => {
                 entry.insert(Sent { token, phase, place, due: false });

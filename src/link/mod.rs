@@ -23,6 +23,7 @@ mod options;
 mod orders;
 mod passage;
 mod probe;
+mod question;
 mod retry;
 mod round;
 mod scout;
@@ -50,6 +51,7 @@ use crossbeam_channel::Sender;
 
 use crate::model::Incoming;
 use crate::model::Token;
+use crate::model::TopicFilter;
 use crate::worker::Worker;
 
 pub use error::{LinkError, Refusal};
@@ -80,6 +82,11 @@ pub enum LinkEvent {
     Delivered(Token),
     /// The broker sent us a message.
     Received(Incoming),
+    /// The broker has answered a SUBSCRIBE: whether each filter is subscribed to, in the order in which they were
+    /// asked for. There is room for the next. Comes first for [`Options::subscriptions`], if there are any.
+    Subscribed(Vec<(TopicFilter, bool)>),
+    /// The broker has answered an UNSUBSCRIBE. There is room for the next.
+    Unsubscribed,
     /// A broker that we had left was told that we are offline. It may be the connected one under another name, so
     /// `online` is to be said again.
     SaidOffline,
