@@ -40,6 +40,8 @@ mod kept_tests;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod subscribe_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod witness_tests;

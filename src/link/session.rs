@@ -84,7 +84,8 @@ impl Session {
 
     /// Subscribes to the first of `filters`, in one SUBSCRIBE, and returns how many those are: at most 100 or 32 KiB,
     /// at least one where there are any. [`super::LinkEvent::Subscribed`] says what became of them, in the same order;
-    /// where there are none, nothing happens and nothing is said. The rest is to be asked for after that. Never blocks.
+    /// where there are none, nothing happens and nothing is said. The rest is to be asked for after that. Answers come
+    /// in the order of the questions; there is room for the next a moment before one is received. Never blocks.
     ///
     /// QoS 2 is asked for as QoS 1. What matches may arrive before the answer, and what is retained arrives each
     /// time that a filter is subscribed to. The broker is to be asked again in each session, also in one that it has
