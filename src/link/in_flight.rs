@@ -243,6 +243,7 @@ mod tests {
     use super::*;
     use crate::link::orders::Order;
     use crate::link::session::limits;
+    use crate::model::TopicFilter;
 
     /// A table whose orders are messages with tokens 1, 2, … of these levels.
     fn in_flight(levels: &[Qos]) -> InFlight {
@@ -328,6 +329,37 @@ mod tests {
         assert_eq!(deliveries(&levels, true, [wrote(1), wrote(1)]), (vec![], true));
         let collision = Event::Outgoing(Outgoing::AwaitAck(1));
         assert_eq!(deliveries(&levels, true, [wrote(1), collision]), (vec![], true));
+    }
+
+    #[test]
+    fn an_unsubscribe_that_asks_nothing_ends_the_connection_whatever_else_is_asked() {
+        let unsubscribe = |packet_id| Event::Outgoing(Outgoing::Unsubscribe(packet_id));
+        let filters = vec![(TopicFilter::new("a").unwrap(), true)];
+        for (asked, ends) in [(Asked::Subscribe(filters), [true, true]), (Asked::Unsubscribe, [false, true])]
+        {
+            let mut in_flight = in_flight(&[]);
+            in_flight.orders.ask(asked, || true).unwrap();
+            let found = [1, 2].map(|it| matches!(in_flight.meaning(unsubscribe(it), true), Meaning::End(_)));
+            assert_eq!(found, ends);
+        }
+    }
+
+    #[test]
+    fn identifiers_are_free_up_to_the_next_that_is_in_use_round_and_round() {
+        for (last, in_use, free) in [
+            (0, &[][..], 256),
+            (7, &[7], 255),
+            (7, &[8], 0),
+            (7, &[3, 5], 251),
+            (0, &[5], 4),
+            (0, &[256], 255),
+        ] {
+            let mut in_flight = in_flight(&[]);
+            let sent = Sent { token: Token(1), phase: Phase::Acknowledgement, place: 0, due: false };
+            in_flight.unacknowledged = in_use.iter().map(|it| (*it, sent)).collect();
+            in_flight.took(if last == 0 { 256 } else { last });
+            assert_eq!(in_flight.free_ahead(), free, "after {last}, {in_use:?}");
+        }
     }
 
     #[test]
