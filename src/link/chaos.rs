@@ -80,6 +80,8 @@ struct Bridge {
     since: Instant,
     /// What this session was asked and has not answered, oldest first; `None` of it to unsubscribe.
     asked: VecDeque<Option<Vec<TopicFilter>>>,
+    /// What the link itself asks each session first: for a topic of its own, where the broker is to keep the session.
+    first: Option<Option<Vec<TopicFilter>>>,
     answers: u64,
 }
 
@@ -92,7 +94,19 @@ impl Bridge {
         let link = Link::start(options, told).unwrap();
         let (delivered, since) = (HashSet::new(), Instant::now());
         let (session, asked) = (None, VecDeque::new());
-        Bridge { events, _link: link, session, delivered, oldest: 0, next: 0, since, asked, answers: 0 }
+        let first = (!clean_session).then(|| Some(Vec::new()));
+        Bridge {
+            events,
+            _link: link,
+            session,
+            delivered,
+            oldest: 0,
+            next: 0,
+            since,
+            asked,
+            first,
+            answers: 0,
+        }
     }
 
     fn run(mut self) -> HashSet<u64> {
@@ -104,8 +118,7 @@ impl Bridge {
                     if session.resumed() {
                         assert_eq!(self.oldest, self.next, "it is up with something in flight");
                     }
-                    // With a session that is kept, the link asks for a topic of its own.
-                    self.asked = session.unanswered_since().map(|_| Some(Vec::new())).into_iter().collect();
+                    self.asked = self.first.iter().cloned().collect();
                     self.session = Some(session);
                     self.next = self.oldest;
                     self.since = Instant::now();

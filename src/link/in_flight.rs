@@ -14,7 +14,7 @@ use crate::model::Token;
 use crate::model::Topic;
 
 use super::LinkError;
-use super::orders::{End, Orders};
+use super::orders::{End, Limits, Orders};
 use super::question::{self, Asked};
 
 /// The messages of one connection that the broker has not acknowledged. rumqttc says only which packet
@@ -26,7 +26,8 @@ pub(super) struct InFlight {
     pub(super) unacknowledged: BTreeMap<u16, Sent>,
     /// How many steps towards delivery there were on this connection; each numbers what it moved.
     steps: u64,
-    /// The packet identifier that rumqttc took last, from 0 on: below [`super::orders::Limits::identifiers`].
+    limits: Limits,
+    /// The packet identifier that rumqttc took last, or 0: below [`Limits::identifiers`].
     last: u16,
     /// Whether the broker has answered a SUBSCRIBE or UNSUBSCRIBE, and that is still to be passed on.
     answered: bool,
@@ -73,7 +74,7 @@ impl InFlight {
     /// Those of an earlier connection, `unacknowledged`; others are announced by `orders`.
     pub(super) fn new(orders: Orders, unacknowledged: BTreeMap<u16, Sent>) -> InFlight {
         let steps = unacknowledged.values().map(|it| it.place + 1).max().unwrap_or(0);
-        InFlight { orders, unacknowledged, steps, last: 0, answered: false }
+        InFlight { limits: orders.limits(), orders, unacknowledged, steps, last: 0, answered: false }
     }
 
     /// Whether everything is delivered that was ever ordered.
@@ -140,7 +141,7 @@ impl InFlight {
     /// (The identifier of a question that is not answered may come round to a message. That confuses nobody: what
     /// answers the one answers not the other.)
     pub(super) fn answer(&mut self) -> Option<Asked> {
-        if !self.answered || self.free_ahead() <= self.orders.limits().waiting {
+        if !self.answered || self.free_ahead() <= self.limits.waiting {
             return None;
         }
         self.answered = false;
@@ -149,7 +150,7 @@ impl InFlight {
 
     /// How many packet identifiers rumqttc can take before it meets one that is in use.
     fn free_ahead(&self) -> u16 {
-        let identifiers = self.orders.limits().identifiers();
+        let identifiers = self.limits.identifiers();
         let later = self.unacknowledged.range(self.last + 1..).next();
         let Some((next, _)) = later.or(self.unacknowledged.first_key_value()) else { return identifiers };
         match next.checked_sub(self.last + 1) {
@@ -166,7 +167,7 @@ impl InFlight {
 
     /// rumqttc took `packet_id`, and begins anew after its last one.
     fn took(&mut self, packet_id: u16) {
-        self.last = if packet_id < self.orders.limits().identifiers() { packet_id } else { 0 };
+        self.last = if packet_id < self.limits.identifiers() { packet_id } else { 0 };
     }
 
     /// Notes what rumqttc has just written as `packet_id`: a message of an earlier connection, or that of

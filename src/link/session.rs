@@ -91,23 +91,25 @@ impl Session {
     /// time that a filter is subscribed to. The broker is to be asked again in each session, also in one that it has
     /// kept.
     ///
-    /// After a packet beyond `max_packet_bytes` has ended a connection, the next one takes the filters one by one,
-    /// which tells which it came from. One that has ended a connection so is answered with false from then on, and not
-    /// passed on to the broker.
+    /// After a packet beyond `max_packet_bytes` has ended a connection, the next one takes one filter at a time, which
+    /// shows at which it comes. From the second such end in a row on, the filter that was subscribed to last is no
+    /// longer passed on to the broker, on any connection, and answered with false.
     ///
     /// # Errors
     ///
     /// [`Full`], while the broker has not answered the SUBSCRIBE (also that of the options, with which each session
     /// begins) or UNSUBSCRIBE before this one, or the session is at its end. See also [`Session::unanswered_since`].
     pub fn subscribe(&mut self, filters: &[(TopicFilter, Qos)]) -> Result<usize, Full> {
-        let sizes = filters.iter().map(|(filter, _)| filter.as_str().len());
-        let fitting = sizes.scan(0, |bytes, it| {
-            *bytes += it;
-            Some(*bytes)
-        });
-        let fitting =
-            fitting.take(self.allowed.at_once()).take_while(|bytes| *bytes <= LARGEST_SUBSCRIBE).count();
-        let count = fitting.max(1).min(filters.len());
+        if self.unanswered_since().is_some() {
+            return Err(Full);
+        }
+        let mut bytes = 0;
+        let fits = |(filter, _): &&(TopicFilter, Qos)| {
+            bytes += filter.as_str().len();
+            bytes <= LARGEST_SUBSCRIBE
+        };
+        let count = filters.iter().take(self.allowed.at_once()).take_while(fits).count();
+        let count = count.max(1).min(filters.len());
         self.subscribe_to(&filters[..count])?;
         Ok(count)
     }
@@ -153,8 +155,8 @@ impl Session {
         Ok(1)
     }
 
-    /// Since when [`Session::subscribe`] and [`Session::unsubscribe`] have had no room: an answer of the broker's is
-    /// missing. Where it does not come at all, only [`Session::abandon`] helps.
+    /// Since when [`Session::subscribe`] and [`Session::unsubscribe`] have had no room, for an answer is missing. The link
+    /// waits for it as long as the connection lasts: it is for the caller to [`Session::abandon`] one where none comes.
     pub fn unanswered_since(&self) -> Option<Instant> {
         self.orders.unanswered_since()
     }
