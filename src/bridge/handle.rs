@@ -96,6 +96,7 @@ impl Bridge {
                 self.outbox.acknowledge(token);
             }
             LinkEvent::Received(incoming) => self.receive(&incoming, now),
+            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => {}
             LinkEvent::SaidOffline => {
                 if self.announcement != Announcement::Closing {
                     self.announce_availability(true);

@@ -1,6 +1,6 @@
 //! A test: a broker that breaks connections at every point, and a bridge that loses nothing all the same.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,8 +9,10 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::model::Qos;
 use crate::model::Token;
+use crate::model::TopicFilter;
 
 use super::peer::{CLEAN, LIMIT, Peer, Wire, message, options};
+use super::session::NOTHING;
 use super::{Link, LinkEvent, Session};
 
 #[test]
@@ -66,7 +68,7 @@ fn is_exactly_once(token: u64) -> bool {
     token % 3 == 0
 }
 
-/// Hands out all messages in order, again and again until each is delivered.
+/// Hands out all messages in order, again and again until each is delivered, and always asks something as well.
 struct Bridge {
     events: Receiver<LinkEvent>,
     _link: Link,
@@ -74,6 +76,13 @@ struct Bridge {
     delivered: HashSet<u64>,
     oldest: u64,
     next: u64,
+    /// When the oldest was found not to be delivered.
+    since: Instant,
+    /// What this session was asked and has not answered, oldest first; `None` of it to unsubscribe.
+    asked: VecDeque<Option<Vec<TopicFilter>>>,
+    /// What the link itself asks each session first: for a topic of its own, where the broker is to keep the session.
+    first: Option<Option<Vec<TopicFilter>>>,
+    answers: u64,
 }
 
 impl Bridge {
@@ -83,7 +92,21 @@ impl Bridge {
         options.client.clean_session = clean_session;
         options.client.connection_timeout = PATIENCE;
         let link = Link::start(options, told).unwrap();
-        Bridge { events, _link: link, session: None, delivered: HashSet::new(), oldest: 0, next: 0 }
+        let (delivered, since) = (HashSet::new(), Instant::now());
+        let (session, asked) = (None, VecDeque::new());
+        let first = (!clean_session).then(|| Some(Vec::new()));
+        Bridge {
+            events,
+            _link: link,
+            session,
+            delivered,
+            oldest: 0,
+            next: 0,
+            since,
+            asked,
+            first,
+            answers: 0,
+        }
     }
 
     fn run(mut self) -> HashSet<u64> {
@@ -95,10 +118,26 @@ impl Bridge {
                     if session.resumed() {
                         assert_eq!(self.oldest, self.next, "it is up with something in flight");
                     }
+                    self.asked = self.first.iter().cloned().collect();
                     self.session = Some(session);
                     self.next = self.oldest;
+                    self.since = Instant::now();
                 }
-                Ok(LinkEvent::Down(_)) => self.session = None,
+                Ok(LinkEvent::Down(down)) => {
+                    let cause = down.cause.to_string();
+                    assert!(!cause.contains("came round"), "{cause}");
+                    self.session = None;
+                }
+                Ok(LinkEvent::Subscribed(filters)) => {
+                    let asked = self.asked.pop_front().flatten().expect("somebody has subscribed");
+                    assert!(filters.iter().all(|(filter, granted)| *granted == (filter.as_str() != REFUSED)));
+                    assert!(filters.into_iter().map(|(filter, _)| filter).eq(asked));
+                    self.answers += 1;
+                }
+                Ok(LinkEvent::Unsubscribed) => {
+                    assert_eq!(self.asked.pop_front(), Some(None));
+                    self.answers += 1;
+                }
                 Ok(LinkEvent::Delivered(token)) => {
                     assert!(self.delivered.insert(token.0), "{token:?} was delivered twice");
                 }
@@ -107,10 +146,29 @@ impl Bridge {
             }
             while self.delivered.contains(&self.oldest) {
                 self.oldest += 1;
+                self.since = Instant::now();
+            }
+            if self.since.elapsed() > PATIENCE {
+                self.session.iter().for_each(Session::abandon);
             }
             self.hand_over();
+            self.ask();
         }
+        assert!(self.answers > MESSAGES / 100, "{} answers are no chaos", self.answers);
         self.delivered
+    }
+
+    fn ask(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let wanted = ["a", REFUSED, "c/#"].map(|it| (TopicFilter::new(it).unwrap(), Qos::AtLeastOnce));
+        let filters = wanted.clone().map(|(filter, _)| filter);
+        let (asked, result) = match self.answers % 2 {
+            0 => (Some(filters.to_vec()), session.subscribe(&wanted)),
+            _ => (None, session.unsubscribe(&filters)),
+        };
+        if result.is_ok() {
+            self.asked.push_back(asked);
+        }
     }
 
     fn hand_over(&mut self) {
@@ -221,9 +279,12 @@ impl Broker {
                 0x30 if session.subscribed => wire.send(&[&[first, body.len() as u8], &body[..]].concat()),
                 0x30 => {}
                 0x82 => {
+                    let codes = codes(&body[2..]);
                     session.subscribed = true;
-                    answers.push(vec![0x90, 3, body[0], body[1], 0]);
+                    answers.push([&[0x90, 2 + codes.len() as u8, body[0], body[1]], &codes[..]].concat());
                 }
+                // One of nothing is the link's way to wake itself up.
+                0xa2 if &body[4..] != NOTHING.as_bytes() => answers.push(vec![0xb0, 2, body[0], body[1]]),
                 0x31..=0x3f => {
                     let answer = self.take(first, &body);
                     if !self.chance(1) {
@@ -267,6 +328,17 @@ impl Broker {
     }
 }
 
+/// The answer to each of these filters of a SUBSCRIBE.
+fn codes(mut filters: &[u8]) -> Vec<u8> {
+    let mut codes = Vec::new();
+    while let [_, length, rest @ ..] = filters {
+        let (filter, rest) = rest.split_at(usize::from(*length));
+        codes.push(if filter == REFUSED.as_bytes() { 0x80 } else { rest[0] });
+        filters = &rest[1..];
+    }
+    codes
+}
+
 impl Peer {
     /// The next connection, unless `over` comes first.
     fn accept_until(&self, over: impl Fn() -> bool) -> Option<Wire> {
@@ -292,5 +364,7 @@ impl Wire {
 
 const MESSAGES: u64 = 1500;
 const WINDOW: u64 = 100;
+/// A filter that the broker does not grant.
+const REFUSED: &str = "b";
 /// How long a bridge in a hurry waits for an acknowledgement.
 const PATIENCE: Duration = Duration::from_millis(60);

@@ -71,12 +71,10 @@ impl Connection {
         self.inner.eventloop.pending.extend(packets);
     }
 
-    /// Orders one SUBSCRIBE for all `filters`; nothing where there are none.
+    /// Orders one SUBSCRIBE for all `filters`, of a connection without a session.
     pub(super) fn subscribe(&self, filters: Vec<SubscribeFilter>) {
-        if !filters.is_empty() {
-            // The channel has room for it, and each filter was checked when it was made.
-            let _ = self.client.try_subscribe_many(filters);
-        }
+        // The channel has room for it, and each filter was checked when it was made.
+        let _ = self.client.try_subscribe_many(filters);
     }
 
     /// Waits for the next event, for as long as it takes. After an error the connection is at its end, and

@@ -14,7 +14,8 @@ use crate::model::Token;
 use crate::model::Topic;
 
 use super::LinkError;
-use super::orders::{End, Orders};
+use super::orders::{End, Limits, Orders};
+use super::question::{self, Asked};
 
 /// The messages of one connection that the broker has not acknowledged. rumqttc says only which packet
 /// identifiers it wrote, in order; the orders say which messages those were.
@@ -25,6 +26,11 @@ pub(super) struct InFlight {
     pub(super) unacknowledged: BTreeMap<u16, Sent>,
     /// How many steps towards delivery there were on this connection; each numbers what it moved.
     steps: u64,
+    limits: Limits,
+    /// The packet identifier that rumqttc took last, or 0: below [`Limits::identifiers`].
+    last: u16,
+    /// Whether the broker has answered a SUBSCRIBE or UNSUBSCRIBE, and that is still to be passed on.
+    answered: bool,
 }
 
 /// A message that has a packet identifier.
@@ -60,8 +66,6 @@ pub(super) enum Meaning {
     Written(Token),
     /// A message for us.
     Received(Incoming),
-    /// The answer to SUBSCRIBE: whether each filter was accepted.
-    Subscribed(Vec<bool>),
     /// The connection is to end now.
     End(LinkError),
 }
@@ -70,7 +74,7 @@ impl InFlight {
     /// Those of an earlier connection, `unacknowledged`; others are announced by `orders`.
     pub(super) fn new(orders: Orders, unacknowledged: BTreeMap<u16, Sent>) -> InFlight {
         let steps = unacknowledged.values().map(|it| it.place + 1).max().unwrap_or(0);
-        InFlight { orders, unacknowledged, steps }
+        InFlight { limits: orders.limits(), orders, unacknowledged, steps, last: 0, answered: false }
     }
 
     /// Whether everything is delivered that was ever ordered.
@@ -89,6 +93,16 @@ impl InFlight {
     pub(super) fn meaning(&mut self, event: Event, sure: bool) -> Meaning {
         match event {
             Event::Outgoing(Outgoing::Publish(packet_id)) => self.published(packet_id, sure),
+            Event::Outgoing(Outgoing::Subscribe(packet_id)) => {
+                self.asked(question::Packet::Subscribe, packet_id);
+                Meaning::Nothing
+            }
+            Event::Outgoing(Outgoing::Unsubscribe(packet_id))
+                if self.asked(question::Packet::Unsubscribe, packet_id) =>
+            {
+                Meaning::Nothing
+            }
+            // An UNSUBSCRIBE that asks nothing is there to wake us up.
             Event::Outgoing(Outgoing::Disconnect | Outgoing::Unsubscribe(_)) => Meaning::End(self.reason()),
             // The bridge's window makes it impossible; rumqttc's way out of it loses messages.
             Event::Outgoing(Outgoing::AwaitAck(_)) => in_use(),
@@ -96,8 +110,14 @@ impl InFlight {
             Event::Incoming(Packet::PubRec(it)) => self.received(it.pkid),
             Event::Incoming(Packet::PubComp(it)) => self.acknowledged(it.pkid, Phase::Completion),
             Event::Incoming(Packet::SubAck(it)) => {
-                let accepted = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
-                Meaning::Subscribed(it.return_codes.iter().map(accepted).collect())
+                let agreed = |it: &SubscribeReasonCode| matches!(it, SubscribeReasonCode::Success(_));
+                let agreed: Vec<bool> = it.return_codes.iter().map(agreed).collect();
+                self.answered |= self.orders.answered(question::Packet::Subscribe, it.pkid, &agreed);
+                Meaning::Nothing
+            }
+            Event::Incoming(Packet::UnsubAck(it)) => {
+                self.answered |= self.orders.answered(question::Packet::Unsubscribe, it.pkid, &[]);
+                Meaning::Nothing
             }
             Event::Incoming(Packet::Publish(it)) => match Topic::new(&it.topic) {
                 // A copy: the packet is a slice of rumqttc's read buffer and would hold on to all of it.
@@ -109,6 +129,45 @@ impl InFlight {
             },
             _ => Meaning::Nothing,
         }
+    }
+
+    /// What was asked in SUBSCRIBE or UNSUBSCRIBE, once, when it is answered and there is room for the next.
+    ///
+    /// Each takes a packet identifier, and while one message waits for a slow acknowledgement any number of them may
+    /// be answered. So that the identifiers do not come round to that message, an answer is held back until as many
+    /// are free as may be taken before the next answer: those of the messages that may be waiting, which are more than
+    /// the bridge's window, and one for the next question. While messages flow there are always that many.
+    ///
+    /// (The identifier of a question that is not answered may come round to a message. That confuses nobody: what
+    /// answers the one answers not the other.)
+    pub(super) fn answer(&mut self) -> Option<Asked> {
+        if !self.answered || self.free_ahead() <= self.limits.waiting {
+            return None;
+        }
+        self.answered = false;
+        self.orders.take_answer()
+    }
+
+    /// How many packet identifiers rumqttc can take before it meets one that is in use.
+    fn free_ahead(&self) -> u16 {
+        let identifiers = self.limits.identifiers();
+        let later = self.unacknowledged.range(self.last + 1..).next();
+        let Some((next, _)) = later.or(self.unacknowledged.first_key_value()) else { return identifiers };
+        match next.checked_sub(self.last + 1) {
+            Some(free) => free,
+            None => identifiers - (self.last + 1 - next),
+        }
+    }
+
+    /// Notes that rumqttc has just written `packet` as `packet_id`. Returns whether it asks something.
+    fn asked(&mut self, packet: question::Packet, packet_id: u16) -> bool {
+        self.took(packet_id);
+        self.orders.written(packet, packet_id)
+    }
+
+    /// rumqttc took `packet_id`, and begins anew after its last one.
+    fn took(&mut self, packet_id: u16) {
+        self.last = if packet_id < self.limits.identifiers() { packet_id } else { 0 };
     }
 
     /// Notes what rumqttc has just written as `packet_id`: a message of an earlier connection, or that of
@@ -129,6 +188,7 @@ impl InFlight {
             Qos::AtLeastOnce => Phase::Acknowledgement,
             Qos::ExactlyOnce => Phase::Receipt,
         };
+        self.took(packet_id);
         match self.unacknowledged.entry(packet_id) {
             Entry::Vacant(entry) => {
                 entry.insert(Sent { token, phase, place, due: false });
@@ -184,6 +244,7 @@ mod tests {
     use super::*;
     use crate::link::orders::Order;
     use crate::link::session::limits;
+    use crate::model::TopicFilter;
 
     /// A table whose orders are messages with tokens 1, 2, … of these levels.
     fn in_flight(levels: &[Qos]) -> InFlight {
@@ -269,6 +330,37 @@ mod tests {
         assert_eq!(deliveries(&levels, true, [wrote(1), wrote(1)]), (vec![], true));
         let collision = Event::Outgoing(Outgoing::AwaitAck(1));
         assert_eq!(deliveries(&levels, true, [wrote(1), collision]), (vec![], true));
+    }
+
+    #[test]
+    fn an_unsubscribe_that_asks_nothing_ends_the_connection_whatever_else_is_asked() {
+        let unsubscribe = |packet_id| Event::Outgoing(Outgoing::Unsubscribe(packet_id));
+        let filters = vec![(TopicFilter::new("a").unwrap(), true)];
+        for (asked, ends) in [(Asked::Subscribe(filters), [true, true]), (Asked::Unsubscribe, [false, true])]
+        {
+            let mut in_flight = in_flight(&[]);
+            in_flight.orders.ask(asked, || true).unwrap();
+            let found = [1, 2].map(|it| matches!(in_flight.meaning(unsubscribe(it), true), Meaning::End(_)));
+            assert_eq!(found, ends);
+        }
+    }
+
+    #[test]
+    fn identifiers_are_free_up_to_the_next_that_is_in_use_round_and_round() {
+        for (last, in_use, free) in [
+            (0, &[][..], 256),
+            (7, &[7], 255),
+            (7, &[8], 0),
+            (7, &[3, 5], 251),
+            (0, &[5], 4),
+            (0, &[256], 255),
+        ] {
+            let mut in_flight = in_flight(&[]);
+            let sent = Sent { token: Token(1), phase: Phase::Acknowledgement, place: 0, due: false };
+            in_flight.unacknowledged = in_use.iter().map(|it| (*it, sent)).collect();
+            in_flight.took(if last == 0 { 256 } else { last });
+            assert_eq!(in_flight.free_ahead(), free, "after {last}, {in_use:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::tests::{Uplink, send};
 use super::{Full, Link, LinkEvent, Options, Session};
 
 /// Options for a kept session at the peer on `port`, with little patience.
-fn keeping(port: u16) -> Options {
+pub(super) fn keeping(port: u16) -> Options {
     let mut options = options(port);
     options.client.clean_session = false;
     options.client.connection_timeout = Duration::from_millis(100);
@@ -64,7 +64,7 @@ pub(super) fn delivered_until_up(uplink: &Uplink) -> (Vec<u64>, bool) {
 pub(super) type Packet = (u8, Vec<u8>);
 
 /// The SUBSCRIBE of each connection: the topic of the link's own, and `others`.
-fn subscribe(others: &[u8]) -> Packet {
+pub(super) fn subscribe(others: &[u8]) -> Packet {
     (0x82, [b"\0\x01\0\x1fluigi/test/availability/session\0", others].concat())
 }
 

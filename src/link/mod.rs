@@ -2,7 +2,8 @@
 //! native_tls.
 //!
 //! [`Link::start`] runs one thread. It tells what happens as [`LinkEvent`]s: `Up` brings a [`Session`] to
-//! publish with, `Down` takes it away; in between messages are `Delivered` and `Received`.
+//! publish and subscribe with, `Down` takes it away; in between messages are `Delivered` and `Received`, and what
+//! was asked of the broker is answered: `Subscribed` and `Unsubscribed`.
 //!
 //! What becomes of that which was handed to a session and is not delivered when the link goes down depends
 //! on `CLEAN_SESSION`. With clean sessions nothing is kept here: it is to be handed to the next session, and
@@ -23,6 +24,7 @@ mod options;
 mod orders;
 mod passage;
 mod probe;
+mod question;
 mod retry;
 mod round;
 mod scout;
@@ -39,6 +41,8 @@ mod kept_tests;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod subscribe_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod witness_tests;
@@ -50,6 +54,7 @@ use crossbeam_channel::Sender;
 
 use crate::model::Incoming;
 use crate::model::Token;
+use crate::model::TopicFilter;
 use crate::worker::Worker;
 
 pub use error::{LinkError, Refusal};
@@ -80,6 +85,12 @@ pub enum LinkEvent {
     Delivered(Token),
     /// The broker sent us a message.
     Received(Incoming),
+    /// The broker has answered a SUBSCRIBE: whether each filter is subscribed to, in the order in which they were
+    /// asked for. There is room for the next. The first one on each connection is for [`Options::subscriptions`]; it does
+    /// not come where there are none, unless the broker keeps our session, where it is empty then.
+    Subscribed(Vec<(TopicFilter, bool)>),
+    /// The broker has answered an UNSUBSCRIBE. There is room for the next.
+    Unsubscribed,
     /// A broker that we had left was told that we are offline. It may be the connected one under another name, so
     /// `online` is to be said again.
     SaidOffline,

@@ -32,9 +32,9 @@ pub struct Options {
     pub client: Client,
     /// What the broker publishes for us when the connection ends without our word.
     pub will: Message,
-    /// What to subscribe to on each connection, the most important first: when packets larger than
-    /// `client.max_packet_bytes` end connections, filters are left out from the last on. QoS 2 is asked
-    /// for as QoS 1.
+    /// What to subscribe to from the first moment of each connection, the most important first, in one packet. When
+    /// packets larger than `client.max_packet_bytes` end connections, filters are left out: first those of
+    /// [`super::Session::subscribe`], then these from the last on. QoS 2 is asked for as QoS 1.
     pub subscriptions: Vec<(TopicFilter, Qos)>,
 }
 
@@ -114,7 +114,7 @@ impl Options {
         let mut mqtt = MqttOptions::new(self.client.id.clone(), target.host.clone(), target.port);
         mqtt.set_clean_session(true)
             .set_keep_alive(self.client.keep_alive.max(LEAST_KEEP_ALIVE))
-            .set_inflight(identifiers(self.client.max_in_flight))
+            .set_inflight(limits(self.client.max_in_flight).identifiers())
             .set_max_packet_size(self.client.max_packet_bytes, MQTT_LARGEST);
         if let Some(Credentials { username, password }) = &self.credentials {
             // An empty password is left out of CONNECT altogether.
@@ -142,12 +142,6 @@ pub(super) fn level(qos: Qos) -> QoS {
         Qos::AtLeastOnce => QoS::AtLeastOnce,
         Qos::ExactlyOnce => QoS::ExactlyOnce,
     }
-}
-
-/// How many packet identifiers rumqttc uses, round and round, at 64 bytes each. Must exceed the bridge's
-/// window by far: rumqttc 0.25.1 loses messages when it meets an identifier that is still in use.
-pub(super) fn identifiers(max_in_flight: u16) -> u16 {
-    limits(max_in_flight).waiting.saturating_mul(2)
 }
 
 /// rumqttc panics below this.

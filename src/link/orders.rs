@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::model::Qos;
 use crate::model::Token;
+use crate::model::TopicFilter;
 
+use super::question::{Asked, Packet, Question};
 use super::session::Full;
 
 /// What was put into rumqttc's request channel and comes out of it in the same order. Both ends of a
@@ -36,6 +39,10 @@ struct Waiting {
     orders: VecDeque<Order>,
     /// How many messages at QoS 2 were ordered and are not complete, waiting here or on their way.
     incomplete: u16,
+    /// What the broker was asked and has not answered.
+    question: Option<Question>,
+    /// The filter that was subscribed to last.
+    newest: Option<TopicFilter>,
     limits: Limits,
     closed: bool,
 }
@@ -49,11 +56,34 @@ pub(super) struct Limits {
     pub(super) incomplete: u16,
 }
 
+impl Limits {
+    /// How many packet identifiers rumqttc is to use, round and round, at 64 bytes each. It takes them for messages
+    /// at QoS 1 and 2, and for SUBSCRIBE and UNSUBSCRIBE, in the order in which they are written, and 0.25.1 loses
+    /// messages when it meets one that is still in use. Half of them are more than the bridge's window; the other half
+    /// is for what is asked meanwhile: see [`super::in_flight::InFlight::answer`].
+    pub(super) fn identifiers(&self) -> u16 {
+        self.waiting.saturating_mul(2)
+    }
+}
+
 impl Orders {
     /// Nothing yet, with room for what `limits` say and an end.
     pub(super) fn new(limits: Limits) -> Orders {
         let orders = VecDeque::with_capacity(usize::from(limits.waiting) + 1);
-        Orders(Arc::new(Mutex::new(Waiting { orders, incomplete: 0, limits, closed: false })))
+        let (question, newest) = (None, None);
+        Orders(Arc::new(Mutex::new(Waiting {
+            orders,
+            incomplete: 0,
+            question,
+            newest,
+            limits,
+            closed: false,
+        })))
+    }
+
+    /// How many messages there may be.
+    pub(super) fn limits(&self) -> Limits {
+        self.lock().limits
     }
 
     /// Notes `order` if `hand_over` succeeds, which puts it into rumqttc's channel. Both happen under one
@@ -64,7 +94,7 @@ impl Orders {
     /// [`Full`], with nothing done.
     pub(super) fn place(&self, order: Order, hand_over: impl FnOnce() -> bool) -> Result<(), Full> {
         let mut waiting = self.lock();
-        let Waiting { orders, incomplete, limits, closed } = &mut *waiting;
+        let Waiting { orders, incomplete, limits, closed, .. } = &mut *waiting;
         let has_room = match order {
             Order::Publish(_, Qos::ExactlyOnce) if *incomplete >= limits.incomplete => false,
             Order::Publish(..) => orders.len() < usize::from(limits.waiting),
@@ -99,6 +129,46 @@ impl Orders {
         let Some(Order::End(end)) = waiting.orders.front().copied() else { return None };
         waiting.orders.pop_front();
         Some(end)
+    }
+
+    /// Notes what is `asked` if `hand_over` succeeds, as [`Orders::place`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], with nothing done, until what was asked before is answered and [taken](Orders::take_answer).
+    pub(super) fn ask(&self, asked: Asked, hand_over: impl FnOnce() -> bool) -> Result<(), Full> {
+        let mut waiting = self.lock();
+        if waiting.closed || waiting.question.is_some() || !hand_over() {
+            return Err(Full);
+        }
+        waiting.newest = asked.passed_on().next_back().cloned().or(waiting.newest.take());
+        waiting.question = Some(Question::new(asked));
+        Ok(())
+    }
+
+    /// `packet` was written as `packet_id`. Returns whether it asks what is noted here.
+    pub(super) fn written(&self, packet: Packet, packet_id: u16) -> bool {
+        self.lock().question.as_mut().is_some_and(|it| it.written(packet, packet_id))
+    }
+
+    /// `packet` number `packet_id` was answered, as in [`Question::answered`].
+    pub(super) fn answered(&self, packet: Packet, packet_id: u16, agreed: &[bool]) -> bool {
+        self.lock().question.as_mut().is_some_and(|it| it.answered(packet, packet_id, agreed))
+    }
+
+    /// What was asked and has been answered, and makes room for the next.
+    pub(super) fn take_answer(&self) -> Option<Asked> {
+        self.lock().question.take().map(Question::into_asked)
+    }
+
+    /// Since when an answer is missing.
+    pub(super) fn unanswered_since(&self) -> Option<Instant> {
+        self.lock().question.as_ref().map(Question::since)
+    }
+
+    /// The filter that was subscribed to last.
+    pub(super) fn newest(&self) -> Option<TopicFilter> {
+        self.lock().newest.clone()
     }
 
     /// Lets nothing more in.

@@ -17,8 +17,9 @@ use crate::worker::Stop;
 use super::connection::Connection;
 use super::in_flight::{InFlight, Meaning};
 use super::kept::{Kept, Unfinished};
-use super::options::{Options, identifiers};
+use super::options::Options;
 use super::orders::{Order, Orders};
+use super::question::Asked;
 use super::retry::Lifetime;
 use super::session::{NOTHING, Session, limits};
 use super::site::Site;
@@ -62,7 +63,7 @@ impl Passage {
         let own = witness.iter().map(Witness::subscription);
         let subscriptions: Vec<_> = own.chain(options.subscriptions.iter().cloned()).collect();
         Passage {
-            subscriptions: Subscriptions::new(&subscriptions),
+            subscriptions: Subscriptions::new(subscriptions),
             kept: (!client.clean_session).then(Kept::default),
             witness,
             max_in_flight: client.max_in_flight,
@@ -88,11 +89,11 @@ impl Passage {
             Ok(()) => self.exchange(connection, site),
             Err(cause) => {
                 self.kept.iter_mut().for_each(|it| it.unproven(&cause));
+                self.subscriptions.connection_ended(&cause, None);
                 (cause, false)
             }
         };
         self.current.clear();
-        self.subscriptions.connection_ended(&cause);
         (cause, Lifetime { lasted: began.elapsed(), acknowledged })
     }
 
@@ -138,9 +139,10 @@ impl Passage {
             let _ = self.pass_on(&mut progress, event, self.kept.is_some());
         }
         let Progress { in_flight, acknowledged } = progress;
+        self.subscriptions.connection_ended(&cause, in_flight.orders.newest());
         if let Some(kept) = &mut self.kept {
             let advanced = in_flight.steps() > steps;
-            let identifiers = identifiers(self.max_in_flight);
+            let identifiers = limits(self.max_in_flight).identifiers();
             let unfinished = Unfinished::of(in_flight, connection.unfinished(), identifiers);
             kept.ended(&cause, unfinished, advanced);
         }
@@ -168,8 +170,10 @@ impl Passage {
     ) -> Result<Infallible, LinkError> {
         self.finish(connection, progress)?;
         self.kept.iter_mut().for_each(Kept::up);
-        connection.subscribe(self.subscriptions.wanted());
-        let session = Session::new(connection.client(), site, progress.in_flight.orders.clone(), resumed);
+        let (orders, allowed) = (progress.in_flight.orders.clone(), self.subscriptions.allowed());
+        let session = Session::new(connection.client(), site, orders, allowed, resumed);
+        // There is room: nothing was asked before.
+        let _ = session.subscribe_to(self.subscriptions.first());
         if !self.tell(LinkEvent::Up(session)) {
             return Err(LinkError::Disconnected);
         }
@@ -204,21 +208,29 @@ impl Passage {
         let event = match progress.in_flight.meaning(event, sure) {
             Meaning::Acknowledged(token) => {
                 progress.acknowledged = true;
-                LinkEvent::Delivered(token)
+                Some(LinkEvent::Delivered(token))
             }
-            Meaning::Written(token) => LinkEvent::Delivered(token),
-            Meaning::Received(message) if self.witness.as_mut().is_some_and(|it| it.hears(&message)) => {
-                return Ok(());
-            }
-            Meaning::Received(message) => LinkEvent::Received(message),
-            Meaning::Subscribed(accepted) => {
-                self.subscriptions.answered(&accepted);
-                return Ok(());
-            }
-            Meaning::Nothing => return Ok(()),
+            Meaning::Written(token) => Some(LinkEvent::Delivered(token)),
+            Meaning::Received(message) if self.witness.as_mut().is_some_and(|it| it.hears(&message)) => None,
+            Meaning::Received(message) => Some(LinkEvent::Received(message)),
+            Meaning::Nothing => None,
             Meaning::End(cause) => return Err(cause),
         };
-        if self.tell(event) { Ok(()) } else { Err(LinkError::Disconnected) }
+        let answer = progress.in_flight.answer().map(|it| self.answered(it));
+        let is_told = event.into_iter().chain(answer).all(|it| self.tell(it));
+        if is_told { Ok(()) } else { Err(LinkError::Disconnected) }
+    }
+
+    /// What the bridge is to hear of an answer.
+    fn answered(&mut self, asked: Asked) -> LinkEvent {
+        match asked {
+            Asked::Subscribe(mut filters) => {
+                self.subscriptions.answered(&filters);
+                filters.retain(|(filter, _)| !self.witness.as_ref().is_some_and(|it| it.is_at(filter)));
+                LinkEvent::Subscribed(filters)
+            }
+            Asked::Unsubscribe => LinkEvent::Unsubscribed,
+        }
     }
 
     /// Waits until the bridge has room for `event`. False when nobody takes it any more, or when we are to

@@ -28,7 +28,7 @@ impl Uplink {
     }
 
     /// A link to `peer`, and both ends of its first session.
-    fn up(peer: &Peer) -> (Uplink, Session, Wire) {
+    pub(super) fn up(peer: &Peer) -> (Uplink, Session, Wire) {
         let uplink = Uplink::start(options(peer.port()));
         let wire = peer.log_in();
         let session = uplink.session();

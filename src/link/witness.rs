@@ -38,6 +38,11 @@ impl Witness {
         (self.topic.clone().into(), Qos::AtMostOnce)
     }
 
+    /// Whether `filter` is for the witness alone.
+    pub(super) fn is_at(&self, filter: &TopicFilter) -> bool {
+        filter.as_str() == self.topic.as_str()
+    }
+
     /// Asks. Returns what is to be written for it.
     pub(super) fn ask(&mut self) -> Request {
         let question = format!("{:016x}", fastrand::u64(..));

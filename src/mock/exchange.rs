@@ -236,7 +236,9 @@ impl Exchange {
             FromClient::Subscribe(packet_id, filters) => self.subscribe(id, client, packet_id, filters),
             FromClient::Unsubscribe(packet_id, filters) => {
                 session.subscriptions.retain(|it, _| !filters.iter().any(|gone| gone == it.as_str()));
-                connection.send(&ToClient::UnsubAck(packet_id), &self.faults);
+                if !self.faults.withhold_subacks {
+                    connection.send(&ToClient::UnsubAck(packet_id), &self.faults);
+                }
             }
             FromClient::PingReq => connection.send(&ToClient::PingResp, &self.faults),
             FromClient::Disconnect => {
@@ -252,16 +254,26 @@ impl Exchange {
         }
     }
 
-    fn subscribe(&mut self, id: u64, client: &str, packet_id: u16, filters: Vec<Option<(TopicFilter, Qos)>>) {
+    fn subscribe(
+        &mut self,
+        id: u64,
+        client: &str,
+        packet_id: u16,
+        mut filters: Vec<Option<(TopicFilter, Qos)>>,
+    ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Some(session) = self.sessions.get_mut(client) else { return };
+        for filter in &mut filters {
+            filter.take_if(|(it, _)| self.faults.refuse_filters.contains(it));
+        }
         let granted = filters.iter().map(|it| it.as_ref().map(|(_, qos)| *qos)).collect();
-        connection.send(&ToClient::SubAck(packet_id, granted), &self.faults);
+        if !self.faults.withhold_subacks {
+            connection.send(&ToClient::SubAck(packet_id, granted), &self.faults);
+        }
         let filters: Vec<(TopicFilter, Qos)> = filters.into_iter().flatten().collect();
         for message in self.retained.values() {
-            let granted =
-                Session::granted(filters.iter().map(|(filter, qos)| (filter, qos)), message.topic.as_str());
-            if let Some(qos) = granted {
+            let filters = filters.iter().map(|(filter, qos)| (filter, qos));
+            for qos in Session::granted(filters, message.topic.as_str(), self.faults.copy_per_filter) {
                 session.deliver(Message { qos: qos.min(message.qos), ..message.clone() });
             }
         }
@@ -308,10 +320,11 @@ impl Exchange {
             (true, false) | (false, _) => {}
         }
         for session in self.sessions.values_mut() {
-            if let Some(qos) = Session::granted(&session.subscriptions, message.topic.as_str()) {
+            let topic = message.topic.as_str();
+            for qos in Session::granted(&session.subscriptions, topic, self.faults.copy_per_filter) {
                 session.deliver(Message { qos: qos.min(message.qos), retain: false, ..message.clone() });
-                flush(session, &mut self.connections, &self.faults);
             }
+            flush(session, &mut self.connections, &self.faults);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::TopicFilter;
+
 /// Faults on request, for every connection while they are set. The default has none: a broker that keeps to
 /// MQTT 3.1.1.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -27,6 +29,13 @@ pub struct Faults {
     /// PUBACK, PUBREC and PUBCOMP are collected until there are this many on a connection, or for
     /// 50 ms, and then sent newest first.
     pub reverse_acks: Option<usize>,
+    /// A SUBSCRIBE to any of these is answered with 0x80 for it: refused.
+    pub refuse_filters: Vec<TopicFilter>,
+    /// SUBACK and UNSUBACK are never sent. What they are for is done all the same.
+    pub withhold_subacks: bool,
+    /// Of a message that several filters of a client match, each brings one copy, at its own QoS, as MQTT 3.1.1 allows
+    /// (section 3.3.5) and EMQX does. That is no fault, but few expect it.
+    pub copy_per_filter: bool,
     /// Nothing is read, so that the sender's buffers fill up. The end of a connection is not noticed either.
     pub stall: bool,
 }

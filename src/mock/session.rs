@@ -36,12 +36,15 @@ struct Flight {
 }
 
 impl Session {
-    /// The highest QoS that `filters` grant a message on `topic`: overlapping filters deliver once.
+    /// At which QoS a message on `topic` is to be delivered because of `filters`: once, at the highest that they grant,
+    /// or, with `each`, for each one that matches.
     pub(super) fn granted<'a>(
         filters: impl IntoIterator<Item = (&'a TopicFilter, &'a Qos)>,
         topic: &str,
-    ) -> Option<Qos> {
-        filters.into_iter().filter(|(filter, _)| filter.matches(topic)).map(|(_, qos)| *qos).max()
+        each: bool,
+    ) -> Vec<Qos> {
+        let matching = filters.into_iter().filter(|(filter, _)| filter.matches(topic)).map(|(_, qos)| *qos);
+        if each { matching.collect() } else { matching.max().into_iter().collect() }
     }
 
     /// Puts `message` in line for the client. A client that is away gets no QoS 0 later, and what finds no room is dropped.
@@ -200,12 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_qos_of_all_matching_filters_counts() {
+    fn the_highest_qos_of_all_matching_filters_counts_or_each_for_itself() {
         let filters = [("a/#", Qos::AtMostOnce), ("a/+", Qos::ExactlyOnce), ("b", Qos::AtLeastOnce)]
             .map(|(filter, qos)| (TopicFilter::new(filter).unwrap(), qos));
-        let granted = |topic| Session::granted(filters.iter().map(|(filter, qos)| (filter, qos)), topic);
-        assert_eq!(granted("a/b"), Some(Qos::ExactlyOnce));
-        assert_eq!(granted("a/b/c"), Some(Qos::AtMostOnce));
-        assert_eq!(granted("c"), None);
+        let granted =
+            |topic, each| Session::granted(filters.iter().map(|(filter, qos)| (filter, qos)), topic, each);
+        assert_eq!(granted("a/b", false), [Qos::ExactlyOnce]);
+        assert_eq!(granted("a/b", true), [Qos::AtMostOnce, Qos::ExactlyOnce]);
+        assert_eq!(granted("a/b/c", false), [Qos::AtMostOnce]);
+        assert_eq!(granted("c", false), []);
     }
 }

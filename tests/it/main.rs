@@ -19,6 +19,7 @@ mod mosquitto_poison;
 mod mosquitto_qos;
 mod mosquitto_restart;
 mod mosquitto_rivals;
+mod mosquitto_subscribe;
 mod mosquitto_tls;
 mod mosquitto_tls_client;
 mod readme;

@@ -104,6 +104,8 @@ impl Counter {
                         self.cuts.push(self.next - self.oldest());
                     }
                 }
+                // To the link's own topic.
+                LinkEvent::Subscribed(_) => {}
                 other => panic!("{other:?}"),
             }
             self.hand_over(range);

@@ -4,6 +4,7 @@ use super::*;
 use crate::mock::Faults;
 use crate::mock::Refusal;
 use crate::mock::Settings;
+use crate::model::TopicFilter;
 
 fn broker(faults: Faults) -> Broker {
     Broker::start(faults).unwrap()
@@ -99,6 +100,48 @@ fn an_oversize_packet_comes_on_a_subscribed_topic() {
     let (_, topic, payload, qos, ..) = peer.publish_received();
     assert_eq!((topic.as_str(), payload.len(), qos), ("a/x/x", 300_000, QoS::AtMostOnce));
     peer.assert_nothing_waits();
+}
+
+#[test]
+fn a_filter_can_be_refused_and_the_others_beside_it_are_granted() {
+    let broker = broker(Faults::default());
+    broker.publish(&topic("secret"), "x", true);
+    let refuse_filters = vec![TopicFilter::new("secret").unwrap()];
+    broker.set_faults(Faults { refuse_filters, ..Faults::default() });
+    let mut peer = Peer::clean(&broker, "pi");
+    let codes = peer.subscribe(&[("secret", QoS::AtLeastOnce), ("a", QoS::AtLeastOnce)]);
+    let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+    assert_eq!(codes, [SubscribeReasonCode::Failure, granted]);
+    broker.publish(&topic("secret"), "x", true);
+    broker.publish(&topic("a"), "x", false);
+    assert_eq!(peer.publish_received().1, "a");
+}
+
+#[test]
+fn the_answers_to_subscribe_and_unsubscribe_can_be_withheld() {
+    let broker = broker(Faults { withhold_subacks: true, ..Faults::default() });
+    let mut peer = Peer::clean(&broker, "pi");
+    peer.send(Packet::Subscribe(Subscribe { pkid: 1, ..Subscribe::new("a", QoS::AtMostOnce) }));
+    peer.publish(0, "a", "x", QoS::AtMostOnce, false);
+    assert_eq!(peer.publish_received().1, "a");
+    peer.send(Packet::Unsubscribe(Unsubscribe { pkid: 2, topics: vec!["a".to_owned()] }));
+    peer.publish(0, "a", "x", QoS::AtMostOnce, false);
+    peer.assert_nothing_waits();
+}
+
+#[test]
+fn overlapping_filters_can_bring_a_copy_each() {
+    let broker = broker(Faults { copy_per_filter: true, ..Faults::default() });
+    broker.publish(&topic("a/b"), "kept", true);
+    let mut peer = Peer::clean(&broker, "pi");
+    peer.subscribe(&[("a/#", QoS::AtMostOnce), ("a/b", QoS::AtLeastOnce)]);
+    broker.publish(&topic("a/b"), "new", false);
+    for (payload, retained) in [("kept", true), ("new", false)] {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+            let (_, _, found, level, retain, _) = peer.publish_received();
+            assert_eq!((found.as_str(), level, retain), (payload, qos, retained));
+        }
+    }
 }
 
 #[test]
