@@ -224,7 +224,7 @@ impl Builder {
         let Builder { program, environment, document, mut problems } = self;
         // The name's problem is shown with all others; the daemon stands in until then.
         let owner = Owner::program(&program).unwrap_or_else(|problem| {
-            problems.push(problem);
+            problems.push(ConfigError { place: Place::Program, problem });
             Owner::Daemon
         });
         Config::of(Settings::new(&owner, &environment).with(document, problems), None)
@@ -248,5 +248,176 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.document.rest().map(|it| it.place.to_string()).collect();
         f.debug_struct("Builder").field("program", &self.program).field("set", &keys).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+
+    use crate::model::Secret;
+
+    fn builder() -> Builder {
+        Builder::new("x", Environment::new("pi", Path::new("/nowhere")))
+    }
+
+    #[track_caller]
+    fn check_refused(builder: Builder, expected: &[&str]) {
+        assert_eq!(builder.build().unwrap_err().to_string().lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn each_setter_sets_what_it_says() {
+        let seconds = Duration::from_secs;
+        let config = builder()
+            .broker("b", 1)
+            .credentials("u", "p\"a # {ss}")
+            .client_id("i {HOSTNAME}")
+            .qos(Qos::ExactlyOnce)
+            .keep_alive(Duration::from_millis(5_500))
+            .reconnect_delays(seconds(2), seconds(3))
+            .max_in_flight(7)
+            .clean_session(false)
+            .state_topic("s/{HOSTNAME}")
+            .availability_topic("a")
+            .discovery_prefix("d")
+            .birth("bt", "bp")
+            .device_name("n")
+            .device_manufacturer("f")
+            .device_model("m")
+            .sw_version("v")
+            .spool_mode(SpoolMode::Always)
+            .spool_directory("/dir")
+            .spool_max_bytes(65_536)
+            .set("host", "enabled", "yes")
+            .build()
+            .unwrap();
+        let Config { broker, credentials, client, topics, discovery, spool, host, warnings, .. } = config;
+        assert_eq!((broker.endpoints[0].to_string(), broker.tls), ("b:1".to_owned(), None));
+        let credentials = credentials.unwrap();
+        assert_eq!(
+            (&*credentials.username, credentials.password.as_ref().map(Secret::reveal)),
+            ("u", Some("p\"a # {ss}"))
+        );
+        assert_eq!((&*client.id, client.qos, client.max_in_flight), ("i pi", Qos::ExactlyOnce, 7));
+        assert_eq!((client.keep_alive, client.clean_session), (Duration::from_millis(5_500), false));
+        assert_eq!((client.reconnect_delay, client.reconnect_delay_max), (seconds(2), seconds(3)));
+        assert_eq!(
+            [topics.state, topics.availability, topics.discovery_prefix].map(|it| it.to_string()),
+            ["s/pi", "a", "d"]
+        );
+        assert_eq!((discovery.birth_topic.as_str(), &*discovery.birth_payload), ("bt", "bp"));
+        assert_eq!([&*discovery.device_name, &*discovery.manufacturer, &*discovery.model], ["n", "f", "m"]);
+        assert_eq!(discovery.sw_version.as_deref(), Some("v"));
+        assert_eq!(
+            (spool.mode, &*spool.directory, spool.max_bytes),
+            (SpoolMode::Always, Path::new("/dir"), 65_536)
+        );
+        assert!(!host.sensors.is_empty() && warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn each_way_to_encrypt_encrypts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.pem");
+        fs::write(&path, "").unwrap();
+        let tls = |builder: Builder| builder.build().unwrap().broker.tls.unwrap();
+        assert_eq!(tls(builder().tls()), broker::Tls::default());
+        assert_eq!(tls(builder().tls_ca(&path)).ca.as_ref(), Some(&path));
+        let identity = tls(builder().tls_identity(&path, &path)).identity.unwrap();
+        assert_eq!((&identity.certificate, &identity.key), (&path, &path));
+        assert!(tls(builder().tls_insecure()).insecure);
+        assert_eq!(builder().tls().build().unwrap().broker.endpoints[0].port, 8883);
+    }
+
+    #[test]
+    fn what_is_set_last_holds() {
+        let endpoints = |builder: Builder| {
+            let config = builder.build().unwrap();
+            assert_eq!(config.warnings, Vec::<String>::new());
+            config.broker.endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let several = [("a", 1), ("::1", 2)];
+        assert_eq!(endpoints(builder().broker("a", 1).broker("b", 2)), "b:2");
+        assert_eq!(endpoints(builder().broker("b", 2).brokers(several)), "a:1 [::1]:2");
+        assert_eq!(endpoints(builder().brokers(several).broker("b", 2)), "b:2");
+        assert_eq!(endpoints(builder().set("BROKER", "port", "0").broker("b", 2)), "b:2");
+    }
+
+    #[test]
+    fn a_value_is_refused_as_the_file_would_and_named_by_section_and_key() {
+        check_refused(
+            builder()
+                .broker("a b", 0)
+                .keep_alive(Duration::from_secs(1))
+                .reconnect_delays(Duration::from_secs(2), Duration::from_secs(1))
+                .state_topic("a/#")
+                .device_name("")
+                .set("Client", "KEEP_ALIVE", "5")
+                .set("Cleint", "QOS", "1")
+                .set("Topics", "DISCOVERY_PREFIX", "x")
+                .discovery_prefix("y"),
+            &[
+                "[Broker] HOST: expected a host name or address, without mqtt:// before it, found \"a b\"",
+                "[Broker] PORT: expected 1 to 65535, found \"0\"",
+                "[Client] KEEPALIVE: expected 5s to 65535s, found \"1s\"",
+                "[Client] RECONNECT_DELAY: expected at most RECONNECT_DELAY_MAX, 1s, found \"2s\"",
+                "[Topics] DISCOVERY_PREFIX: expected either this or [Topics] TOPIC_PREFIX, found both",
+                "[Topics] STATE_TOPIC: expected a topic without the wildcards + and #, found \"a/#\"",
+                "[Discovery] DEVICE_NAME: expected a text, found nothing",
+                "[Cleint] QOS: unknown section; did you mean [Client]?",
+                "[Client] KEEP_ALIVE: unknown key; did you mean KEEPALIVE?",
+            ],
+        );
+        check_refused(
+            builder().brokers([]),
+            &["[Broker] HOST: expected a host name or address, without mqtt:// before it, found nothing"],
+        );
+    }
+
+    #[test]
+    fn what_no_line_can_have_is_refused() {
+        let path = Path::new(OsStr::from_bytes(b"/\xff"));
+        check_refused(
+            builder().credentials("u", "hunter2\n").tls_ca(path).spool_directory("spool"),
+            &[
+                "[Authentication] PASSWORD: expected no control characters",
+                "[Broker] TLS_CA_CERT: expected text in UTF-8",
+                "[Spool] DIRECTORY: expected an absolute path, found \"spool\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_problem_of_a_name_comes_with_all_others() {
+        let builder = Builder::new("", Environment::new("pi", Path::new("/nowhere")));
+        let errors = builder.broker("b", 0).build().unwrap_err();
+        assert_eq!(
+            errors.iter().map(|it| it.place.to_string()).collect::<Vec<_>>(),
+            ["the program's name", "[Broker] PORT"]
+        );
+    }
+
+    #[test]
+    fn variables_of_the_daemon_are_none_of_a_builder() {
+        let environment = Environment::new("pi", Path::new("/nowhere"))
+            .with("MQTT_BROKER_HOST", "b")
+            .with("MQTT_CONFIG_FILE", "/nowhere/x")
+            .with("MQTT_PASSWORD", "p");
+        let config = Builder::new("x", environment).build().unwrap();
+        assert_eq!((&*config.broker.endpoints[0].host, config.credentials), ("localhost", None));
+    }
+
+    #[test]
+    fn neither_debug_output_nor_an_error_shows_a_password() {
+        let builder = builder().credentials("u", "hunter2").broker("me:hunter2@b", 1);
+        let shown = format!("{builder:?}");
+        assert!(shown.contains("[Authentication] PASSWORD"), "{shown}");
+        let errors = builder.build().unwrap_err();
+        assert!(!format!("{shown} {errors} {errors:?}").contains("hunter2"), "{errors}");
     }
 }

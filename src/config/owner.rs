@@ -1,7 +1,7 @@
 //! Whose configuration it is: the defaults that must be nobody else's on the machine.
 
 use super::defaults;
-use super::error::{ConfigError, Place, Problem};
+use super::error::Problem;
 
 use crate::model::ObjectId;
 
@@ -20,12 +20,9 @@ impl Owner {
     ///
     /// # Errors
     ///
-    /// One whose place is the name, when it cannot be a level of a topic or would be taken for the daemon.
-    pub(super) fn program(name: &str) -> Result<Owner, ConfigError> {
-        let refused = |expected: &str| {
-            let problem = Problem::expected(expected, name);
-            Err(ConfigError { place: Place::Program, problem })
-        };
+    /// When the name cannot be a level of a topic, or would be taken for the daemon's.
+    pub(super) fn program(name: &str) -> Result<Owner, Problem> {
+        let refused = |expected: &str| Err(Problem::expected(expected, name));
         if name.len() > LONGEST_NAME || ObjectId::new(name).is_err() {
             return refused("1 to 32 of a-z A-Z 0-9 _ -");
         }
