@@ -128,11 +128,8 @@ impl Builder {
     /// Pauses before another attempt to connect: the `first`, which doubles up to the `longest`, each 1 s to 24 h.
     /// Default 5 s and 5 min.
     pub fn reconnect_delays(self, first: Duration, longest: Duration) -> Builder {
-        self.set(client::SECTION, "RECONNECT_DELAY", &spell_duration(first)).set(
-            client::SECTION,
-            "RECONNECT_DELAY_MAX",
-            &spell_duration(longest),
-        )
+        let builder = self.set(client::SECTION, "RECONNECT_DELAY", &spell_duration(first));
+        builder.set(client::SECTION, "RECONNECT_DELAY_MAX", &spell_duration(longest))
     }
 
     /// Messages at QoS 1 and 2 that may be on their way unacknowledged, 1 to 1000. Default 100.
