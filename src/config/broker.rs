@@ -56,16 +56,16 @@ pub struct Identity {
 impl Broker {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Broker, Reported> {
         let hosts = settings
-            .key(BROKER, "HOST")
+            .key(SECTION, "HOST")
             .or_variable("MQTT_BROKER_HOST")
             .or_located(defaults::HOST, value::hosts);
         let encrypted = settings
-            .key(BROKER, "TLS_ENABLED")
-            .or_key(BROKER, "TLS")
+            .key(SECTION, "TLS_ENABLED")
+            .or_key(SECTION, "TLS")
             .or(defaults::TLS_ENABLED, value::switch);
-        let port = settings.key(BROKER, "PORT").or_variable("MQTT_BROKER_PORT").if_set(value::port);
+        let port = settings.key(SECTION, "PORT").or_variable("MQTT_BROKER_PORT").if_set(value::port);
         let failback_interval = settings
-            .key(BROKER, "FAILBACK_INTERVAL")
+            .key(SECTION, "FAILBACK_INTERVAL")
             .or(defaults::FAILBACK_INTERVAL, value::duration_or_never(SECOND..=DAY));
         let tls = read_tls(settings, encrypted);
         let endpoints = endpoints(settings, hosts?, port?, encrypted?)?;
@@ -132,10 +132,10 @@ fn warn_of_port(settings: &mut Settings<'_>, place: &Place, port: u16, encrypted
 }
 
 fn read_tls(settings: &mut Settings<'_>, encrypted: Result<bool, Reported>) -> Result<Option<Tls>, Reported> {
-    let ca = settings.key(BROKER, "TLS_CA_CERT").or_key(BROKER, "CA_CERT").if_set(value::path);
-    let certificate = settings.key(BROKER, "TLS_CERT").if_set(value::path);
-    let key = settings.key(BROKER, "TLS_KEY").if_set(value::path);
-    let insecure = settings.key(BROKER, "TLS_INSECURE").if_set(value::switch);
+    let ca = settings.key(SECTION, "TLS_CA_CERT").or_key(SECTION, "CA_CERT").if_set(value::path);
+    let certificate = settings.key(SECTION, "TLS_CERT").if_set(value::path);
+    let key = settings.key(SECTION, "TLS_KEY").if_set(value::path);
+    let insecure = settings.key(SECTION, "TLS_INSECURE").if_set(value::switch);
     let (encrypted, ca, certificate, key) = (encrypted?, ca?, certificate?, key?);
     let insecure = insecure?.filter(|it| it.value).map(|it| it.place);
     if !encrypted {
@@ -190,7 +190,7 @@ fn readable(settings: &mut Settings<'_>, file: Located<PathBuf>) -> Result<Locat
     }
 }
 
-const BROKER: &str = "Broker";
+pub(super) const SECTION: &str = "Broker";
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 const NO_EFFECT: &str = "has no effect while TLS_ENABLED is no";

@@ -36,21 +36,22 @@ pub struct Client {
 
 impl Client {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Client, Reported> {
-        let id = settings.key(CLIENT, "CLIENT_ID").or(defaults::CLIENT_ID, value::text);
+        let id = settings.owner().client_id();
+        let id = settings.key(SECTION, "CLIENT_ID").or(&id, value::text);
         let keep_alive =
-            settings.key(CLIENT, "KEEPALIVE").or(defaults::KEEPALIVE, value::duration(seconds(5, 65_535)));
-        let qos = settings.key(CLIENT, "QOS").or(defaults::QOS, value::qos);
+            settings.key(SECTION, "KEEPALIVE").or(defaults::KEEPALIVE, value::duration(seconds(5, 65_535)));
+        let qos = settings.key(SECTION, "QOS").or(defaults::QOS, value::qos);
         let delays = read_delays(settings);
         let connection_timeout = settings
-            .key(CLIENT, "CONNECTION_TIMEOUT")
+            .key(SECTION, "CONNECTION_TIMEOUT")
             .or_key(CONNECTION, "CONNECTION_TIMEOUT")
             .or(defaults::CONNECTION_TIMEOUT, value::duration(seconds(1, 300)));
         let max_packet_bytes = settings
-            .key(CLIENT, "MAX_PACKET_SIZE")
+            .key(SECTION, "MAX_PACKET_SIZE")
             .or(defaults::MAX_PACKET_SIZE, value::size(1 << 10..=256 << 20));
         let max_in_flight =
-            settings.key(CLIENT, "MAX_IN_FLIGHT").or(defaults::MAX_IN_FLIGHT, value::whole(1..=1000));
-        let clean_session = settings.key(CLIENT, "CLEAN_SESSION").or(defaults::CLEAN_SESSION, value::switch);
+            settings.key(SECTION, "MAX_IN_FLIGHT").or(defaults::MAX_IN_FLIGHT, value::whole(1..=1000));
+        let clean_session = settings.key(SECTION, "CLEAN_SESSION").or(defaults::CLEAN_SESSION, value::switch);
         let (reconnect_delay, reconnect_delay_max) = delays?;
         Ok(Client {
             id: id?,
@@ -71,9 +72,11 @@ impl Client {
 fn read_delays(settings: &mut Settings<'_>) -> Result<(Duration, Duration), Reported> {
     let legal = || value::duration(seconds(1, DAY));
     let first =
-        settings.key(CLIENT, "RECONNECT_DELAY").or_key(CONNECTION, "RECONNECT_DELAY_MIN").if_set(legal());
-    let longest =
-        settings.key(CLIENT, "RECONNECT_DELAY_MAX").or_key(CONNECTION, "RECONNECT_DELAY_MAX").if_set(legal());
+        settings.key(SECTION, "RECONNECT_DELAY").or_key(CONNECTION, "RECONNECT_DELAY_MIN").if_set(legal());
+    let longest = settings
+        .key(SECTION, "RECONNECT_DELAY_MAX")
+        .or_key(CONNECTION, "RECONNECT_DELAY_MAX")
+        .if_set(legal());
     match (first?, longest?) {
         (None, None) => Ok((defaults::RECONNECT_DELAY, defaults::RECONNECT_DELAY_MAX)),
         (Some(first), None) => Ok((first.value, first.value.max(defaults::RECONNECT_DELAY_MAX))),
@@ -90,7 +93,7 @@ fn seconds(least: u64, most: u64) -> RangeInclusive<Duration> {
     Duration::from_secs(least)..=Duration::from_secs(most)
 }
 
-const CLIENT: &str = "Client";
+pub(super) const SECTION: &str = "Client";
 /// The shell module's section for it.
 const CONNECTION: &str = "Connection";
 /// In seconds.

@@ -115,7 +115,7 @@ fn is_line(text: &str) -> bool {
     (1..=MQTT_STRING_BYTES).contains(&text.len()) && !text.contains(|c: char| c.is_control() && c != '\t')
 }
 
-const SECTION: &str = "Authentication";
+pub(super) const SECTION: &str = "Authentication";
 const VARIABLE: &str = "MQTT_PASSWORD";
 /// The name of our secret in the service manager's directory.
 const CREDENTIAL: &str = "mqtt-password";

@@ -16,8 +16,8 @@ pub(super) const FAILBACK_INTERVAL: &str = "5m";
 /// The Python module's; the port above is a plain one.
 pub(super) const TLS_ENABLED: &str = "no";
 
-/// The Python module's: it is part of the entities' unique ids, which hold their history.
-pub(super) const CLIENT_ID: &str = "luigi-{HOSTNAME}";
+/// The Python module's, before the host name: it is part of the entities' unique ids, which hold their history.
+pub(super) const CLIENT_NAME: &str = "luigi";
 /// The Python module's, in seconds. A dead link is noticed within twice this.
 pub(super) const KEEPALIVE: &str = "60";
 /// The Python module's: no state is lost, and one that comes twice does no harm.
@@ -37,10 +37,10 @@ pub(super) const CLEAN_SESSION: &str = "yes";
 
 /// Home Assistant's own.
 pub(super) const TOPIC_PREFIX: &str = "homeassistant";
-/// The Python module's.
-pub(super) const STATE_TOPIC: &str = "luigi/{HOSTNAME}";
-/// The Python module's.
-pub(super) const AVAILABILITY_TOPIC: &str = "luigi/{HOSTNAME}/availability";
+/// The Python module's: states go to levels below it.
+pub(super) const MESSAGE_PREFIX: &str = "luigi";
+/// The Python module's: the level below that of the states.
+pub(super) const AVAILABILITY_LEVEL: &str = "availability";
 
 /// The Python module's.
 pub(super) const DEVICE_NAME: &str = "Luigi-{HOSTNAME}";
@@ -55,6 +55,8 @@ pub(super) const BIRTH_PAYLOAD: &str = "online";
 
 /// A card is worn by writing, and a broker that answers needs none of it.
 pub(super) const SPOOL_MODE: &str = "outage";
+/// A program that was given no folder of its own has nowhere to write.
+pub(super) const SPOOL_MODE_HOMELESS: &str = "memory";
 /// The Filesystem Hierarchy Standard's place, section 5.8, and systemd's for a service's state.
 pub(super) const SPOOL_DIRECTORY: &str = "/var/lib/luigi-mqtt";
 /// A hundred thousand short messages: one a second for a day. Checked at the start within a second or two.
@@ -62,6 +64,8 @@ pub(super) const SPOOL_MAX_BYTES: &str = "16M";
 
 /// Under a name of its own: the Python module's file may belong to another user.
 pub(super) const LOG_FILE: &str = "/var/log/luigi-mqtt.log";
+/// Two that turned one file over would each lose what the other wrote.
+pub(super) const LOG_FILE_OF_PROGRAM: &str = "";
 /// The Python module's.
 pub(super) const LOG_LEVEL: &str = "INFO";
 /// The Python module's, 10 MiB.
@@ -71,6 +75,8 @@ pub(super) const LOG_BACKUP_COUNT: &str = "5";
 
 /// A new user sees something at once.
 pub(super) const HOST_ENABLED: &str = "yes";
+/// The machine's readings are the daemon's to publish.
+pub(super) const HOST_ENABLED_OF_PROGRAM: &str = "no";
 /// What the machine lacks is left out anyway.
 pub(super) const HOST_SENSORS: &str = "all";
 /// Finer than anybody looks at a graph, and few enough wake-ups.

@@ -39,6 +39,12 @@ impl Environment {
         self
     }
 
+    /// These surroundings without the variables whose names begin with `prefix`.
+    pub(super) fn without(mut self, prefix: &str) -> Environment {
+        self.variables.retain(|name, _| !name.starts_with(prefix));
+        self
+    }
+
     /// The variable `name`. An empty one counts as not set, for that is how `.env` files spell it.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(name).map(OsString::as_os_str).filter(|it| !it.is_empty())
@@ -52,6 +58,11 @@ impl Environment {
     /// The folder under which the default configuration files, `/proc` and `/sys` are.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The configuration file that the variable `MQTT_CONFIG_FILE` names.
+    pub(super) fn named_file(&self) -> Option<&Path> {
+        self.variable("MQTT_CONFIG_FILE").map(Path::new)
     }
 
     /// Where the service manager puts the secrets it was given for us, if it was

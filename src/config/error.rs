@@ -40,6 +40,15 @@ pub enum Place {
         /// Its key as written, where it has one.
         key: Option<String>,
     },
+    /// What a program set itself, without a file.
+    Set {
+        /// The section as the program wrote it.
+        section: String,
+        /// The key as the program wrote it.
+        key: String,
+    },
+    /// The name that a program gave itself.
+    Program,
     /// An environment variable.
     Variable(&'static str),
     /// Our own default, which can be wrong on a machine with a strange host name.
@@ -139,7 +148,25 @@ impl Place {
     pub fn line(&self) -> Option<usize> {
         match self {
             Place::Line { line, .. } => Some(*line),
-            Place::File(_) | Place::Variable(_) | Place::Default { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The section as written, where it has one that somebody wrote.
+    pub(super) fn section(&self) -> Option<&str> {
+        match self {
+            Place::Line { section, .. } => section.as_deref(),
+            Place::Set { section, .. } => Some(section),
+            _ => None,
+        }
+    }
+
+    /// The key as written, where it has one that somebody wrote.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Place::Line { key, .. } => key.as_deref(),
+            Place::Set { key, .. } => Some(key),
+            _ => None,
         }
     }
 }
@@ -187,6 +214,8 @@ impl fmt::Display for Place {
                     (None, None) => Ok(()),
                 }
             }
+            Place::Set { section, key } => write!(f, "[{section}] {key}"),
+            Place::Program => f.write_str("the program's name"),
             Place::Variable(name) => f.write_str(name),
             Place::Default { section, key } => write!(f, "[{section}] {key} (default)"),
         }

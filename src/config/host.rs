@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::defaults;
+use super::owner::Owner;
 use super::settings::{Reported, Settings};
 use super::value::{self, Refusal};
 
@@ -66,7 +67,11 @@ pub enum HostSensor {
 
 impl Host {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Host, Reported> {
-        let enabled = settings.key(HOST, "ENABLED").or(defaults::HOST_ENABLED, value::switch);
+        let enabled = match settings.owner() {
+            Owner::Daemon => defaults::HOST_ENABLED,
+            Owner::Program(_) => defaults::HOST_ENABLED_OF_PROGRAM,
+        };
+        let enabled = settings.key(HOST, "ENABLED").or(enabled, value::switch);
         let chosen = settings.key(HOST, "SENSORS").or(defaults::HOST_SENSORS, sensors);
         let interval = settings.key(HOST, "INTERVAL").or(defaults::HOST_INTERVAL, interval());
         let heartbeat =

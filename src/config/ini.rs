@@ -44,6 +44,13 @@ impl Document {
         (parser.document, parser.problems)
     }
 
+    /// Sets `key` in `section` to `text`, whatever it was.
+    pub(super) fn set(&mut self, section: &str, key: &str, text: String) {
+        let place = Place::Set { section: section.to_owned(), key: key.to_owned() };
+        self.sections.entry(section.to_ascii_lowercase()).or_insert_with(|| place.clone());
+        self.entries.insert((section.to_ascii_lowercase(), key.to_ascii_uppercase()), Entry { place, text });
+    }
+
     /// Takes out the entry of `key` in `section`, whatever their case.
     pub(super) fn take(&mut self, section: &str, key: &str) -> Option<Entry> {
         self.entries.remove(&(section.to_ascii_lowercase(), key.to_ascii_uppercase()))
@@ -138,6 +145,11 @@ impl Parser {
     }
 }
 
+/// Whether `text` could not stand in a line.
+pub(super) fn has_control(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() && c != '\t')
+}
+
 /// What one line says.
 #[derive(Debug, Eq, PartialEq)]
 enum Line {
@@ -149,7 +161,7 @@ enum Line {
 
 /// Splits `line`, which has no blanks around it; an error says what was expected.
 fn split_line(line: &str) -> Result<Line, &'static str> {
-    if line.chars().any(|c| c.is_control() && c != '\t') {
+    if has_control(line) {
         return Err("no control characters in a line");
     }
     let mut text = line;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place, Problem};
 use super::ini::Document;
+use super::owner::Owner;
 use super::settings::{Reported, Settings, read_file};
 use super::{Broker, Client, Config, Credentials, Discovery, Host, Logging, Spool, Topics};
 
@@ -32,17 +33,34 @@ impl Config {
     /// that cannot be split, unknown or repeated sections and keys, values out of their range,
     /// files named in it that cannot be read.
     pub fn load(explicit: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
-        let path = find(explicit, environment)?;
-        let mut settings = match &path {
-            None => Settings::new(environment, Document::default(), Vec::new()),
-            Some(path) => {
-                let (bytes, metadata) = read_file(path, FILE_BYTES).map_err(|it| unreadable(path, it))?;
-                let (document, problems) = Document::parse(path, &bytes);
-                let mut settings = Settings::new(environment, document, problems);
-                settings.warn_of_permissions(path, &metadata);
-                settings
-            }
+        let settings = Settings::new(&Owner::Daemon, environment);
+        let Some(path) = find(explicit, environment)? else {
+            return Config::of(settings, None);
         };
+        let (bytes, metadata) = read_file(&path, FILE_BYTES).map_err(|it| unreadable(&path, it))?;
+        let (document, problems) = Document::parse(&path, &bytes);
+        let mut settings = settings.with(document, problems);
+        settings.warn_of_permissions(&path, &metadata);
+        Config::of(settings, Some(path))
+    }
+
+    /// What `bytes` would come to as the content of a file called `FILE`: the door of the fuzz targets.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    #[doc(hidden)]
+    pub fn parse(bytes: &[u8], environment: &Environment) -> Result<Config, ConfigErrors> {
+        let (document, problems) = Document::parse(Path::new("FILE"), bytes);
+        Config::of(Settings::new(&Owner::Daemon, environment).with(document, problems), None)
+    }
+
+    /// The configuration that `settings` come to, read from the file at `path` if from one.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that has been noted.
+    pub(super) fn of(mut settings: Settings<'_>, path: Option<PathBuf>) -> Result<Config, ConfigErrors> {
         let config = Config::read(&mut settings, path);
         let (problems, warnings) = settings.finish();
         match config {
@@ -79,7 +97,7 @@ impl Config {
 
 /// The file to read, if there is one. One that is named need not exist here: reading it will tell.
 fn find(explicit: Option<&Path>, environment: &Environment) -> Result<Option<PathBuf>, ConfigErrors> {
-    let named = explicit.or_else(|| environment.variable(FILE_VARIABLE).map(Path::new));
+    let named = explicit.or_else(|| environment.named_file());
     if let Some(path) = named {
         return Ok(Some(path.to_owned()));
     }
@@ -106,7 +124,6 @@ pub const DEFAULT_FILES: [&str; 3] = [
     "/etc/luigi/iot/ha-mqtt-py/ha-mqtt-py.conf",
     "/etc/luigi/iot/ha-mqtt/ha-mqtt.conf",
 ];
-const FILE_VARIABLE: &str = "MQTT_CONFIG_FILE";
 /// Two hundred times our commented example; whatever is longer is no configuration.
 const FILE_BYTES: usize = 1 << 20;
 

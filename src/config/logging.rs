@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::defaults;
+use super::owner::Owner;
 use super::settings::{Reported, Settings};
 use super::value;
 
@@ -21,7 +22,11 @@ pub struct Logging {
 
 impl Logging {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Logging, Reported> {
-        let file = settings.key(LOGGING, "LOG_FILE").or(defaults::LOG_FILE, value::path_or_nothing);
+        let file = match settings.owner() {
+            Owner::Daemon => defaults::LOG_FILE,
+            Owner::Program(_) => defaults::LOG_FILE_OF_PROGRAM,
+        };
+        let file = settings.key(LOGGING, "LOG_FILE").or(file, value::path_or_nothing);
         let level = settings.key(LOGGING, "LOG_LEVEL").or(defaults::LOG_LEVEL, value::level);
         let max_bytes = settings
             .key(LOGGING, "LOG_MAX_BYTES")

@@ -4,6 +4,7 @@
 //! `defaults`; `packaging/luigi-mqtt.conf` is the reference of all keys, and tested to be right.
 
 mod broker;
+mod builder;
 mod client;
 mod credentials;
 mod defaults;
@@ -13,6 +14,8 @@ mod host;
 mod ini;
 mod load;
 mod logging;
+mod owner;
+mod program;
 mod settings;
 mod spool;
 mod topics;
@@ -24,6 +27,7 @@ mod cases;
 use std::path::PathBuf;
 
 pub use broker::{Broker, Endpoint, Identity, Tls};
+pub use builder::Builder;
 pub use client::Client;
 pub use credentials::Credentials;
 pub use environment::Environment;

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::environment::Environment;
 use super::error::{ConfigError, Place, Problem};
 use super::ini::{Document, Entry};
+use super::owner::Owner;
 use super::value::{MQTT_STRING_BYTES, Refusal};
 
 use crate::model::Secret;
@@ -17,6 +18,7 @@ use crate::model::nearest;
 
 /// What is set, emptied key by key as it is read. A key that nobody asks for is an unknown one.
 pub(super) struct Settings<'e> {
+    owner: &'e Owner,
     environment: &'e Environment,
     document: Document,
     problems: Vec<ConfigError>,
@@ -56,9 +58,26 @@ pub(super) enum Spelling {
 }
 
 impl<'e> Settings<'e> {
-    /// The settings in `document`, in the splitting of which `problems` came up, and in `environment`.
-    pub(super) fn new(environment: &'e Environment, document: Document, problems: Vec<ConfigError>) -> Self {
-        Settings { environment, document, problems, warnings: Vec::new(), asked: BTreeMap::new() }
+    /// The settings of `owner` in `environment`, where nothing else is set.
+    pub(super) fn new(owner: &'e Owner, environment: &'e Environment) -> Self {
+        Settings {
+            owner,
+            environment,
+            document: Document::default(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// These with what `document` sets, in the splitting of which `problems` came up.
+    pub(super) fn with(self, document: Document, problems: Vec<ConfigError>) -> Self {
+        Settings { document, problems, ..self }
+    }
+
+    /// Whose they are.
+    pub(super) fn owner(&self) -> &'e Owner {
+        self.owner
     }
 
     /// The surroundings.
@@ -114,7 +133,7 @@ impl<'e> Settings<'e> {
     pub(super) fn finish(mut self) -> (Vec<ConfigError>, Vec<String>) {
         let mut unknown = Vec::new();
         for place in self.document.sections() {
-            let Place::Line { section: Some(section), .. } = place else { continue };
+            let Some(section) = place.section() else { continue };
             if !self.knows(section) {
                 let known = self.asked.keys().map(|(section, _)| *section);
                 let suggestion = nearest(section, known).map(|it| format!("[{it}]"));
@@ -122,7 +141,7 @@ impl<'e> Settings<'e> {
             }
         }
         for Entry { place, .. } in self.document.rest() {
-            let Place::Line { section: Some(section), key: Some(key), .. } = place else { continue };
+            let (Some(section), Some(key)) = (place.section(), place.key()) else { continue };
             if self.knows(section) {
                 let suggestion = self.suggest(section, key);
                 unknown.push((place.clone(), Problem::UnknownKey { suggestion }));

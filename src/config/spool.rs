@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::defaults;
-use super::settings::{Reported, Settings};
+use super::error::{Place, Problem};
+use super::owner::Owner;
+use super::settings::{Located, Reported, Settings};
 use super::value::{self, Refusal};
 
 use crate::model::SpoolMode;
@@ -23,13 +25,34 @@ impl Spool {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Spool, Reported> {
         // systemd's, for `StateDirectory=` in the unit; a list where there are several.
         let given = settings.environment().variable("STATE_DIRECTORY").and_then(|it| it.to_str());
-        let directory = given.and_then(|it| it.split(':').next()).unwrap_or(defaults::SPOOL_DIRECTORY);
+        let given = given.and_then(|it| it.split(':').next());
+        let default = default_directory(settings.owner(), given);
+        let directory = settings.key(SECTION, "DIRECTORY").or_located(&default, value::path);
+        let is_set = |it: &Located<PathBuf>| !matches!(it.place, Place::Default { .. });
+        let homeless = *settings.owner() != Owner::Daemon && given.is_none();
+        let homeless = homeless && directory.as_ref().is_ok_and(|it| !is_set(it));
 
-        let mode = settings.key(SPOOL, "MODE").or(defaults::SPOOL_MODE, mode);
-        let directory = settings.key(SPOOL, "DIRECTORY").or(directory, value::path);
+        let usual = if homeless { defaults::SPOOL_MODE_HOMELESS } else { defaults::SPOOL_MODE };
+        let mode = settings.key(SECTION, "MODE").or_located(usual, mode);
         let max_bytes =
-            settings.key(SPOOL, "MAX_BYTES").or(defaults::SPOOL_MAX_BYTES, value::size(64 << 10..=1 << 30));
-        Ok(Spool { mode: mode?, directory: directory?, max_bytes: max_bytes? as u64 })
+            settings.key(SECTION, "MAX_BYTES").or(defaults::SPOOL_MAX_BYTES, value::size(64 << 10..=1 << 30));
+        let Located { value: mode, place } = mode?;
+        if homeless && mode != SpoolMode::Memory {
+            let expected = "memory, or a DIRECTORY of the program's own beside it";
+            return Err(settings.refuse(place, Problem::expected_hidden(expected)));
+        }
+        Ok(Spool { mode, directory: directory?.value, max_bytes: max_bytes? as u64 })
+    }
+}
+
+/// Where the spool of `owner` is, whose service manager has `given` it a folder or none.
+fn default_directory(owner: &Owner, given: Option<&str>) -> String {
+    match (owner, given) {
+        (Owner::Daemon, Some(given)) => given.to_owned(),
+        (Owner::Daemon, None) => defaults::SPOOL_DIRECTORY.to_owned(),
+        // The variable may be inherited from the daemon, and a process may have several clients.
+        (Owner::Program(name), Some(given)) => format!("{given}/{name}"),
+        (Owner::Program(name), None) => format!("/var/lib/{name}"),
     }
 }
 
@@ -42,4 +65,13 @@ fn mode(text: &str) -> Result<SpoolMode, Refusal> {
     }
 }
 
-const SPOOL: &str = "Spool";
+/// `mode` as the configuration spells it.
+pub(super) fn spell(mode: SpoolMode) -> &'static str {
+    match mode {
+        SpoolMode::Memory => "memory",
+        SpoolMode::Outage => "outage",
+        SpoolMode::Always => "always",
+    }
+}
+
+pub(super) const SECTION: &str = "Spool";

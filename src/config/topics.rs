@@ -39,20 +39,22 @@ impl Topics {
     /// `MQTT_TOPIC_PREFIX` is the prefix of *messages*: as the discovery prefix, as which its name
     /// could be read too, it would hide every entity from Home Assistant.
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Topics, Reported> {
-        let below =
-            |levels: &'static str| move |prefix: &str| format!("{}{levels}", prefix.trim_end_matches('/'));
+        let levels = settings.owner().levels();
+        let state_below = |prefix: &str| format!("{}{levels}", prefix.trim_end_matches('/'));
+        let availability_below =
+            |prefix: &str| format!("{}/{}", state_below(prefix), defaults::AVAILABILITY_LEVEL);
         let discovery_prefix = settings
             .key(TOPICS, "TOPIC_PREFIX")
             .or_key(TOPICS, "DISCOVERY_PREFIX")
             .or(defaults::TOPIC_PREFIX, value::topic);
         let state = settings
             .key(TOPICS, "STATE_TOPIC")
-            .or_variable_as(PREFIX_VARIABLE, below("/{HOSTNAME}"))
-            .or(defaults::STATE_TOPIC, value::topic);
+            .or_variable_as(PREFIX_VARIABLE, state_below)
+            .or(&state_below(defaults::MESSAGE_PREFIX), value::topic);
         let availability = settings
             .key(TOPICS, "AVAILABILITY_TOPIC")
-            .or_variable_as(PREFIX_VARIABLE, below("/{HOSTNAME}/availability"))
-            .or(defaults::AVAILABILITY_TOPIC, value::topic);
+            .or_variable_as(PREFIX_VARIABLE, availability_below)
+            .or(&availability_below(defaults::MESSAGE_PREFIX), value::topic);
         for key in ["BASE_TOPIC", "DEVICE_PREFIX"] {
             settings.without_effect(
                 TOPICS,
@@ -70,10 +72,11 @@ impl Discovery {
         settings: &mut Settings<'_>,
         discovery_prefix: Option<&Topic>,
     ) -> Result<Discovery, Reported> {
+        let device_name = settings.owner().device_name();
         let device_name = settings
             .key(DISCOVERY, "DEVICE_NAME")
             .or_key(DEVICE, "DEVICE_NAME")
-            .or(defaults::DEVICE_NAME, value::text);
+            .or(&device_name, value::text);
         let manufacturer = settings
             .key(DISCOVERY, "DEVICE_MANUFACTURER")
             .or_key(DEVICE, "DEVICE_MANUFACTURER")
@@ -115,8 +118,8 @@ fn read_birth_topic(settings: &mut Settings<'_>, prefix: Option<&Topic>) -> Resu
     })
 }
 
-const TOPICS: &str = "Topics";
-const DISCOVERY: &str = "Discovery";
+pub(super) const TOPICS: &str = "Topics";
+pub(super) const DISCOVERY: &str = "Discovery";
 /// The shell module's section for it.
 const DEVICE: &str = "Device";
 const PREFIX_VARIABLE: &str = "MQTT_TOPIC_PREFIX";
