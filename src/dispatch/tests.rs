@@ -1,0 +1,1 @@
+//! The whole: what is delivered to whom.
