@@ -360,3 +360,6 @@ thread_local! {
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Outlasts a burst of messages, so that not each brings a thread of its own.
 const IDLE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

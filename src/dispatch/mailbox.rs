@@ -188,3 +188,63 @@ pub(super) fn bytes_of(incoming: &Incoming) -> usize {
 const MOST_MESSAGES: usize = 1024;
 /// What a machine with 512 MB can spare for one subscriber that does not keep up.
 const MOST_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::incoming;
+    use super::*;
+
+    fn channel() -> (Channel, Messages) {
+        match Mailbox::channel(|| {}) {
+            (Mailbox(Kind::Channel(channel)), messages) => (channel, messages),
+            _ => unreachable!("it was made as a channel"),
+        }
+    }
+
+    /// Each of `sizes` is pushed as a message of that many bytes; `kept` are the sizes of those that stay.
+    #[track_caller]
+    fn check(sizes: &[usize], kept: &[usize]) {
+        let (mut channel, messages) = channel();
+        let dropped: u64 =
+            sizes.iter().map(|size| channel.push(&incoming("t", &"x".repeat(size - 1))).dropped).sum();
+        let stayed: Vec<usize> = messages.try_iter().map(|it| bytes_of(&it)).collect();
+        assert_eq!(stayed, kept);
+        assert_eq!((dropped, messages.dropped()), ((sizes.len() - kept.len()) as u64, dropped));
+    }
+
+    #[test]
+    fn the_oldest_go_when_it_is_full() {
+        check(&[1; 1024], &[1; 1024]);
+        check(&[&[1], &[2; 1024][..]].concat(), &[2; 1024]);
+        check(&[600_000, MOST_BYTES - 600_000], &[600_000, MOST_BYTES - 600_000]);
+        check(&[600_000, MOST_BYTES - 600_000 + 1], &[MOST_BYTES - 600_000 + 1]);
+        check(&[300_000, 300_000, 300_000, 600_000], &[300_000, 600_000]);
+    }
+
+    #[test]
+    fn one_message_always_has_room() {
+        check(&[3 << 20], &[3 << 20]);
+        check(&[3 << 20, 2 << 20], &[2 << 20]);
+        check(&[2 << 20, 1], &[1]);
+    }
+
+    #[test]
+    fn what_the_subscriber_takes_makes_room() {
+        let (mut channel, messages) = channel();
+        for _ in 0..10_000 {
+            assert_eq!(channel.push(&incoming("t", &"x".repeat(400_000))).dropped, 0);
+            assert_eq!(channel.push(&incoming("t", "")).dropped, 0);
+            assert!(messages.try_recv().is_ok() && messages.try_recv().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_subscriber_that_reads_meanwhile_loses_none_uncounted() {
+        let (mut channel, messages) = channel();
+        let reader = std::thread::spawn(move || (messages.iter().count() as u64, messages.dropped()));
+        let dropped: u64 = (0..100_000).map(|_| channel.push(&incoming("t", "x")).dropped).sum();
+        drop(channel);
+        let (read, told) = reader.join().unwrap();
+        assert_eq!((read + dropped, told), (100_000, dropped));
+    }
+}

@@ -50,7 +50,7 @@ impl<T: PartialEq> FilterTree<T> {
         let taken = take(values, value);
         if values.is_empty() {
             self.exact.remove(filter);
-            if self.exact.len() < self.exact.capacity() / 4 {
+            if self.exact.len() <= self.exact.capacity() / 4 {
                 self.exact.shrink_to_fit();
             }
         }
