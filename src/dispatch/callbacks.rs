@@ -93,16 +93,22 @@ impl Pool {
 
     /// Has all callbacks dropped and the threads end, as far as they do within `limit`: see [`super::Dispatch::stop`].
     pub(super) fn stop(mut self, limit: Duration) -> bool {
+        self.end(limit)
+    }
+
+    fn end(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + if in_callback() { Duration::ZERO } else { limit };
         let mut state = self.shared.lock();
         let slots: Vec<Slot> = state.places.keys().copied().collect();
         slots.into_iter().for_each(|slot| state.retire(slot));
         let first = self.shared.wake(state);
         self.start_first(first);
-        self.shared.stop();
+        self.shared.lock().is_stopping = true;
+        self.shared.changed.notify_all();
         // Not `all`, which would ask only until the first that hangs.
-        let ended = mem::take(&mut self.workers)
-            .into_iter()
+        let ended = self
+            .workers
+            .drain(..)
             .map(|it| it.stop_within(deadline.saturating_duration_since(Instant::now())));
         ended.fold(true, |all, it| all && it)
     }
@@ -134,13 +140,10 @@ impl Pool {
     }
 }
 
-/// A pool that was not stopped: its threads end by themselves.
+/// A pool that was not stopped waits for nobody.
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.stop();
-        for worker in self.workers.drain(..) {
-            worker.stop_within(Duration::ZERO);
-        }
+        self.end(Duration::ZERO);
     }
 }
 
@@ -175,11 +178,6 @@ impl Shared {
             self.changed.notify_one();
         }
         is_any_ready && state.threads == 0
-    }
-
-    fn stop(&self) {
-        self.lock().is_stopping = true;
-        self.changed.notify_all();
     }
 
     /// The life of one thread.

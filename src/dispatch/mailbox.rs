@@ -18,7 +18,8 @@ pub type Callback = Box<dyn FnMut(Incoming) + Send>;
 pub struct Mailbox(pub(super) Kind);
 
 /// The messages of one subscription: a crossbeam channel's receiver, to be received from, iterated over or used in
-/// `select!`. Its end is the subscription's end, whoever ends it.
+/// `select!`. It is disconnected, once read to its end, when the subscription has ended. Dropping it ends the
+/// subscription, whoever has a clone of the receiver.
 ///
 /// At most 1,024 messages and 1 MiB (topics and payloads) wait in it, but always one, however large. When it is
 /// full the oldest goes, and is counted in [`Messages::dropped`].
@@ -30,7 +31,9 @@ pub struct Messages {
 }
 
 impl Mailbox {
-    /// A mailbox that `callback` is called from.
+    /// A mailbox that `callback` is called from, one message after the other. It may publish, subscribe and end its
+    /// own subscription; while it runs, others get threads of their own. A panic in it is logged, once, and it is
+    /// called again with the next message, where the program unwinds: not with `panic = "abort"`.
     pub fn callback(callback: impl FnMut(Incoming) + Send + 'static) -> Mailbox {
         Mailbox(Kind::Callback(Box::new(callback)))
     }

@@ -24,6 +24,22 @@ use self::mailbox::{Channel, Kind, Pushed};
 /// Callbacks are called on threads called `callback`: none until the first message for one, then one for all. One
 /// more starts only when a subscription with messages has waited 100 ms because all are in calls, and at most as many
 /// as there are subscriptions; one that has had nothing to do for 10 s ends, but for the last.
+///
+/// Dropping it is stopping it with no time to wait.
+///
+/// ```
+/// use luigi_mqtt::dispatch::{Dispatch, Mailbox, SubscriptionId};
+/// use luigi_mqtt::model::{Incoming, Topic, TopicFilter};
+///
+/// let mut dispatch = Dispatch::new();
+/// let (mailbox, messages) = Mailbox::channel(|| println!("nobody listens any more"));
+/// dispatch.add(SubscriptionId(1), TopicFilter::new("attic/+")?, mailbox);
+/// let topic = Topic::new("attic/temperature")?;
+/// let news = Incoming { topic, payload: b"21.5"[..].into(), retained: false };
+/// assert_eq!(dispatch.deliver(&news), 1);
+/// assert_eq!(messages.recv()?, news);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Dispatch {
     subscriptions: BTreeMap<SubscriptionId, Subscription>,
     tree: FilterTree<SubscriptionId>,

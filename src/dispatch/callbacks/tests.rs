@@ -136,6 +136,24 @@ fn a_slow_callback_keeps_others_waiting_for_its_patience_only() {
 }
 
 #[test]
+fn threads_are_added_one_by_one() {
+    let mut pool = Pool::new();
+    let gates: Vec<_> = (0..3).map(|_| Gate::add(&pool)).collect();
+    gates[0].push(&mut pool, "1");
+    gates[0].begins("1");
+    gates[1..].iter().for_each(|it| it.push(&mut pool, "2"));
+    let due = pool.due().unwrap();
+    pool.tick(due);
+    gates[1].begins("2");
+    assert_eq!(pool.due(), Some(due + PATIENCE));
+    pool.tick(due);
+    assert_eq!(threads(&pool).0, 2);
+    pool.tick(due + PATIENCE);
+    gates[2].begins("2");
+    assert_eq!(threads(&pool).0, 3);
+}
+
+#[test]
 fn messages_take_turns() {
     let mut pool = Pool::new();
     let (eager, other) = (Gate::add(&pool), Gate::add(&pool));
@@ -163,6 +181,7 @@ fn a_thread_without_work_ends_unless_it_is_the_last() {
     wait_until(|| threads(&pool) == (1, 1));
     gates[0].push(&mut pool, "2");
     gates[0].begins("2");
+    assert_eq!(pool.workers.len(), 3, "one had ended that was to stay");
     wait_until(|| pool.workers.iter().filter(|it| !it.has_ended()).count() == 1);
     gates[1].push(&mut pool, "2");
     pool.tick(Instant::now() + LIMIT * 4);
@@ -204,7 +223,11 @@ fn no_call_begins_after_the_removal() {
     assert!(gate.begun.is_empty());
     other.push(&mut pool, "4");
     other.begins("4");
-    assert_eq!(pool.shared.lock().places.len(), 1);
+    pool.remove(other.slot);
+    assert_eq!(pool.due(), None, "nothing can be done before the call ends");
+    other.release.send(()).unwrap();
+    other.is_dropped_by_a_callback_thread();
+    wait_until(|| pool.shared.lock().places.is_empty());
 }
 
 #[test]
@@ -249,10 +272,12 @@ fn a_pool_that_is_dropped_waits_for_nobody() {
     let mut pool = Pool::new();
     let gate = Gate::add(&pool);
     gate.push(&mut pool, "1");
+    gate.push(&mut pool, "2");
     gate.begins("1");
     drop(pool);
     gate.release.send(()).unwrap();
-    wait_until(|| !gate.dropped.is_empty());
+    gate.is_dropped_by_a_callback_thread();
+    assert!(gate.begun.is_empty(), "a call began after the drop");
 }
 
 #[test]
