@@ -105,12 +105,11 @@ impl Pool {
         self.start_first(first);
         self.shared.lock().is_stopping = true;
         self.shared.changed.notify_all();
-        // Not `all`, which would ask only until the first that hangs.
-        let ended = self
-            .workers
-            .drain(..)
-            .map(|it| it.stop_within(deadline.saturating_duration_since(Instant::now())));
-        ended.fold(true, |all, it| all && it)
+        let mut all_ended = true;
+        for worker in self.workers.drain(..) {
+            all_ended &= worker.stop_within(deadline.saturating_duration_since(Instant::now()));
+        }
+        all_ended
     }
 
     /// Starts the first thread where it is `needed`. Where the system has refused one, that is left to `tick`.
