@@ -49,6 +49,11 @@ impl Worker {
         self.stop.take();
     }
 
+    /// Whether the thread has ended, without waiting.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Tells the thread to stop, waits at most `limit` for it, and leaves it to end by itself
     /// after that. Returns whether it has ended.
     ///
