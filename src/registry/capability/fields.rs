@@ -62,7 +62,7 @@ impl Fields {
     }
 
     /// Takes `value` for the field called `name`, or what of it there is room for.
-    pub(super) fn put(&mut self, name: &'static str, value: FieldValue) {
+    fn put(&mut self, name: &'static str, value: FieldValue) {
         self.remove(name);
         let room = Fields::MAX_BYTES - self.bytes;
         let value = if cost(&value) <= room { value } else { value.cut() };
@@ -72,6 +72,11 @@ impl Fields {
             self.entries.insert(at, (name, value));
             self.bytes += cost;
         }
+    }
+
+    /// Takes `value`, as Home Assistant would show it, for the field called `name`.
+    pub(super) fn put_known(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.put(name, FieldValue::Known(value.into()));
     }
 
     /// Takes the device's own words for the field called `name`.
@@ -89,7 +94,7 @@ impl Fields {
 
 impl FieldValue {
     /// The words of `text`, as many of them as are kept.
-    pub(super) fn raw(text: &str) -> FieldValue {
+    fn raw(text: &str) -> FieldValue {
         if text.len() <= MAX_RAW_BYTES {
             return FieldValue::Raw(text.to_owned());
         }

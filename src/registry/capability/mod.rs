@@ -4,6 +4,7 @@
 //! by the rules of Home Assistant 2026.11, `homeassistant/components/mqtt/`. Nothing here reads or sends.
 
 mod command;
+mod config;
 mod fields;
 mod offer;
 mod payload;

@@ -15,7 +15,6 @@ use self::parser::{Part, parts};
 
 use super::Payload;
 
-#[expect(unused_imports, reason = "commands come next")]
 pub(super) use self::json::{Style, json};
 pub(super) use self::py::Py;
 
@@ -99,3 +98,138 @@ impl Template {
 
 /// Ten times what the longest templates that devices publish have.
 const MAX_TEMPLATE_BYTES: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line: a template, a payload, and what Home Assistant 2026.11's own template engine made of them (null
+    /// where it raised).
+    #[test]
+    fn payloads_are_rendered_as_home_assistant_renders_them() {
+        let table = include_str!("../../../../tests/data/templates/rendered.jsonl");
+        let mut differ = Vec::new();
+        for line in table.lines() {
+            let (template, payload, expected): (String, String, Option<String>) =
+                serde_json::from_str(line).unwrap();
+            let expected = expected.map_or(Rendered::Nothing, Rendered::Text);
+            let rendered = Template::new(&template).render(&payload);
+            if rendered != expected {
+                differ.push(format!("{template} of {payload}: {rendered:?}, expected {expected:?}"));
+            }
+        }
+        assert!(differ.is_empty(), "{}", differ.join("\n"));
+        assert!(table.lines().count() > 100);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_guessed_at() {
+        for template in [
+            "{{ now() }}",
+            "{{ states('sensor.x') }}",
+            "{{ value | regex_replace('a', 'b') }}",
+            "{{ value | float(",
+            "{{ value",
+            "{% for x in value_json %}{{ x }}{% endfor %}",
+            "{% if value %}x",
+            "{% endif %}",
+            "{{ value_json.items() }}",
+            "{{ value_json.items }}",
+            "{{ value_json['update'] }}",
+            "{{ value_json.__class__ }}",
+            "{{ this.state }}",
+            "{{ 'x' * 1000000000 }}",
+            "{{ '%.1f' % 2 }}",
+            "{{ 2 ** 1000 }}",
+            "{{ value | round(1, 'floor') }}",
+            "{{ value | int(0, 16) }}",
+            "{{ 1e400 }}",
+            "{{ 99999999999999999999999999999999999999 * 10 }}",
+            "{{ value_json.a[0:2] }}",
+            "{{ x }}",
+        ] {
+            let rendered = Template::new(template).render(r#"{"a":[1,2]}"#);
+            assert_eq!(rendered, Rendered::Raw, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_template_made_to_be_deep_or_large_costs_nothing() {
+        for template in [
+            format!("{{{{ {}1{} }}}}", "(".repeat(3000), ")".repeat(3000)),
+            format!("{{{{ {}1 }}}}", "-".repeat(3000)),
+            format!("{{{{ {}1 }}}}", "not ".repeat(1500)),
+            format!("{{{{ value{} }}}}", "|trim".repeat(1500)),
+            format!("{{{{ value{} }}}}", ".a".repeat(3000)),
+            format!("{{{{ 1{} }}}}", "+1".repeat(3000)),
+            format!("{{{{ {}1{} }}}}", "[".repeat(3000), "]".repeat(3000)),
+            "{% if 1 %}".repeat(700),
+            format!("{{% set a = 'xxxxxxxx' %}}{}", "{% set a = a ~ a %}".repeat(40)),
+            format!("{{{{ value | replace('', '{}') }}}}", "x".repeat(4000)),
+            "x".repeat(9000),
+        ] {
+            assert_eq!(Template::new(&template).render(&"y".repeat(10_000)), Rendered::Raw, "{template:.40}");
+        }
+    }
+
+    #[test]
+    fn nothing_makes_it_panic() {
+        let pieces = [
+            "{{",
+            "}}",
+            "{%",
+            "%}",
+            "{#",
+            "#}",
+            "-",
+            " ",
+            "value",
+            "value_json",
+            ".a",
+            "['a']",
+            "[0]",
+            "|",
+            "int",
+            "round(",
+            "1",
+            "9.5",
+            ")",
+            "(",
+            "'",
+            "\"",
+            "\\",
+            "if",
+            "else",
+            "endif",
+            "set",
+            "=",
+            "==",
+            "~",
+            "/",
+            "%",
+            "ä",
+            "\u{0}",
+            "{",
+            "}",
+            "not",
+            "is",
+            "defined",
+            ",",
+            ":",
+        ];
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut understood = 0;
+        for _ in 0..10_000 {
+            let count = random.usize(1..12);
+            let inner: String = (0..count).map(|_| pieces[random.usize(..pieces.len())]).collect();
+            for text in [inner.clone(), format!("{{{{ value {inner} }}}}")] {
+                let template = Template::new(&text);
+                understood += usize::from(template.is_understood());
+                for payload in ["", "5", r#"{"a":{"a":"ä"}}"#, "[0]"] {
+                    template.render(payload);
+                }
+            }
+        }
+        assert!(understood > 100, "{understood}");
+    }
+}
