@@ -15,6 +15,9 @@ use super::config::Config;
 use super::template::{Py, Rendered, Template};
 use super::{Fields, Payload};
 
+pub(super) use self::light::{CHANNELS, json_color_modes};
+pub(super) use self::plain::{FAN_MODES, HVAC_MODES, SWING_MODES, WATER_HEATER_MODES};
+
 /// A topic on which an entity tells something of its state, and how to read it.
 #[derive(Clone, Debug)]
 pub struct Source {
