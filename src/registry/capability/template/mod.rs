@@ -107,7 +107,7 @@ mod tests {
     /// where it raised).
     #[test]
     fn payloads_are_rendered_as_home_assistant_renders_them() {
-        let table = include_str!("../../../../tests/data/templates/rendered.jsonl");
+        let table = include_str!("../../../../tests/data/capability/rendered.jsonl");
         let mut differ = Vec::new();
         for line in table.lines() {
             let (template, payload, expected): (String, String, Option<String>) =
