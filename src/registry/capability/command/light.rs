@@ -2,10 +2,14 @@
 
 use super::outgoing::Outgoing;
 use super::wish::{Wish, whole_or_float};
+use crate::registry::capability::Fields;
+use crate::registry::capability::SetError;
 use crate::registry::capability::config::Config;
-use crate::registry::capability::source::{CHANNELS, json_color_modes};
-use crate::registry::capability::template::{Py, Style, json};
-use crate::registry::capability::{Fields, SetError};
+use crate::registry::capability::source::CHANNELS;
+use crate::registry::capability::source::json_color_modes;
+use crate::registry::capability::template::Py;
+use crate::registry::capability::template::Style;
+use crate::registry::capability::template::json;
 
 /// Adds what `wish` asks of the light. Without a state, or with any but `off`, it is turned on; `off`, and a
 /// brightness of 0, turn it off, whatever else is asked.

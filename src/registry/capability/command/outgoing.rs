@@ -1,9 +1,12 @@
 //! The messages of one wish, in the making.
 
-use crate::model::{Message, Qos, Topic};
+use crate::model::Message;
+use crate::model::Qos;
+use crate::model::Topic;
 use crate::registry::capability::SetError;
 use crate::registry::capability::config::Config;
-use crate::registry::capability::template::{Py, Rendered};
+use crate::registry::capability::template::Py;
+use crate::registry::capability::template::Rendered;
 
 /// What is to be sent, by the entity's own topics, templates, quality of service and retain flag.
 pub(super) struct Outgoing<'a> {

@@ -5,6 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::model::Qos;
 
+/// A platform, a configuration, a wish, and the messages: topic, payload, quality of service, retained.
+type Row = (String, Value, Value, Vec<(String, String, u8, bool)>);
+
 #[track_caller]
 fn wish(platform: &str, config: &Value, wanted: &Value) -> Result<Vec<Message>, SetError> {
     set(platform, config.as_object().unwrap(), &Fields::new(), wanted.as_object().unwrap())
@@ -15,16 +18,14 @@ fn refuses(platform: &str, config: Value, wanted: Value, expected: &str) {
     assert_eq!(wish(platform, &config, &wanted).unwrap_err().to_string(), expected);
 }
 
-/// Each line: a platform, a discovery configuration, a wish, and the messages that Home Assistant 2026.11's own
-/// entity of that configuration published when its service for the same wish was called: topic, payload, quality
-/// of service, retained.
+/// Each line is a [`Row`], the messages those that Home Assistant 2026.11's own entity of that configuration
+/// published when its service for the same wish was called.
 #[test]
 fn commands_are_those_that_home_assistant_sends() {
     let table = include_str!("../../../../tests/data/capability/commands.jsonl");
     let mut differ = Vec::new();
     for line in table.lines() {
-        let (platform, config, wanted, expected): (String, Value, Value, Vec<(String, String, u8, bool)>) =
-            serde_json::from_str(line).unwrap();
+        let (platform, config, wanted, expected): Row = serde_json::from_str(line).unwrap();
         let sent = wish(&platform, &config, &wanted).map(|messages| {
             let rows = messages.iter().map(|it| {
                 let payload = String::from_utf8_lossy(&it.payload).into_owned();

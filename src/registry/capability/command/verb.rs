@@ -5,7 +5,9 @@ use super::wish::{Asked, Wish, whole_or_float};
 use crate::registry::capability::SetError;
 use crate::registry::capability::config::Config;
 use crate::registry::capability::offer::MOWER_VERBS;
-use crate::registry::capability::template::{Py, Style, json};
+use crate::registry::capability::template::Py;
+use crate::registry::capability::template::Style;
+use crate::registry::capability::template::json;
 
 /// A field, and the topic and template that set it.
 type Row = (&'static str, &'static str, &'static str);

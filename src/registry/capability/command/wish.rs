@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::registry::capability::Offer;
+use crate::registry::capability::Range;
+use crate::registry::capability::SetError;
 use crate::registry::capability::template::Py;
-use crate::registry::capability::{Offer, Range, SetError};
 
 /// A wish that the entity can fulfil: each value is one that its field takes.
 #[derive(Debug)]

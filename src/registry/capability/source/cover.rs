@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::Source;
 use super::reads::{Reads, choices, percentage, shown};
+use crate::registry::capability::Fields;
+use crate::registry::capability::Payload;
 use crate::registry::capability::config::Config;
 use crate::registry::capability::template::Py;
-use crate::registry::capability::{Fields, Payload};
 
 /// How a cover tells what it does.
 #[derive(Clone, Debug)]

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::Source;
 use super::reads::{Reads, on_off, shown};
+use crate::registry::capability::Fields;
+use crate::registry::capability::Payload;
 use crate::registry::capability::config::Config;
 use crate::registry::capability::template::Py;
-use crate::registry::capability::{Fields, Payload};
 
 /// The sources of a light.
 pub(super) fn sources(config: Config<'_>) -> Vec<Source> {

@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::cover::{Cover, Valve};
 use super::light::{Brightness, Color, JsonLight};
 use super::report::{self, Siren};
+use crate::registry::capability::Fields;
+use crate::registry::capability::Payload;
 use crate::registry::capability::config::Config;
 use crate::registry::capability::template::Py;
-use crate::registry::capability::{Fields, Payload};
 
 /// How a message, or what a template made of it, is read.
 #[derive(Clone, Debug)]

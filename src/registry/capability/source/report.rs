@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use super::plain::switched;
 use super::reads::Reads;
+use crate::registry::capability::Fields;
+use crate::registry::capability::Payload;
 use crate::registry::capability::config::Config;
 use crate::registry::capability::template::Py;
-use crate::registry::capability::{Fields, Payload};
 
 /// The JSON attributes of an entity.
 pub(super) fn attributes(

@@ -84,6 +84,7 @@ pub(super) enum Filter {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Method {
     EndsWith,
+    Keys,
     Lookup,
     Lower,
     Replace,
@@ -147,6 +148,7 @@ impl Method {
     pub(super) fn named(name: &str) -> Option<(Method, usize, usize)> {
         Some(match name {
             "endswith" => (Method::EndsWith, 1, 1),
+            "keys" => (Method::Keys, 0, 0),
             "get" => (Method::Lookup, 1, 2),
             "lower" => (Method::Lower, 0, 0),
             "replace" => (Method::Replace, 2, 2),

@@ -95,8 +95,11 @@ pub(super) fn filter<'s>(filter: Filter, value: Cow<'s, Py>, rest: &[Cow<'s, Py>
 
 /// What `method` of `value` returns; `rest` are its arguments, as many as the parser let through.
 pub(super) fn method<'s>(method: Method, value: Cow<'s, Py>, rest: &[Cow<'s, Py>]) -> Result<'s> {
-    if method == Method::Lookup {
+    if matches!(method, Method::Lookup | Method::Keys) {
         let Py::Dict(members) = value.as_ref() else { return Err(Stop::Error) };
+        if method == Method::Keys {
+            return Ok(Cow::Owned(Py::List(members.iter().map(|(key, _)| key.clone()).collect())));
+        }
         let found = members.iter().rev().find(|(key, _)| *key == *rest[0]).map(|(_, it)| it.clone());
         let missing = || rest.get(1).map_or(Py::None, |it| it.clone().into_owned());
         return Ok(Cow::Owned(found.unwrap_or_else(missing)));
