@@ -69,10 +69,12 @@ impl Template {
 
     /// What it makes of `payload`, with more `names` than `value` and `value_json`.
     pub(super) fn render_payload(&self, payload: &Payload<'_>, names: &[(&str, Py)]) -> Rendered {
-        let Some(text) = payload.text() else { return Rendered::Nothing };
+        if payload.text().is_none() {
+            return Rendered::Nothing;
+        }
         let mut scope = Scope::default();
         scope.names.extend(names.iter().map(|(name, value)| (*name, Cow::Borrowed(value))));
-        scope.names.push(("value", Cow::Owned(Py::Str(text.to_owned()))));
+        scope.names.push(("value", Cow::Borrowed(payload.value())));
         if let Some(json) = payload.json() {
             scope.names.push(("value_json", Cow::Borrowed(json)));
         }
