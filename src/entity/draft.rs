@@ -1,4 +1,4 @@
-//! What every platform's builder collects, as the caller wrote it.
+//! What every platform's builder collects, as the caller wrote it, and the setters that do.
 
 use std::time::Duration;
 
@@ -80,3 +80,78 @@ impl Draft {
         }
     }
 }
+
+/// Gives the builder `$builder` of the platform `$platform` the setters that every platform has.
+macro_rules! common_setters {
+    ($builder:ident, $platform:literal) => {
+        impl $builder {
+            /// Its icon, as `prefix:name`: `mdi:thermometer`. A device class has one of its own.
+            pub fn icon(mut self, icon: &str) -> $builder {
+                self.draft.icon = Some(icon.to_owned());
+                self
+            }
+
+            /// Its category, `diagnostic` or `config`: something that tells of the device itself or sets it up. Home
+            /// Assistant takes `config` only where there is something to be set: not for sensors and binary sensors.
+            pub fn category(mut self, category: &str) -> $builder {
+                self.draft.entity_category = Some(category.to_owned());
+                self
+            }
+
+            /// Has it tell of the device itself rather than of what the device is for.
+            pub fn category_diagnostic(self) -> $builder {
+                self.category("diagnostic")
+            }
+
+            /// Whether it is enabled when Home Assistant sees it first. So it is unless told otherwise.
+            pub fn enabled_by_default(mut self, enabled: bool) -> $builder {
+                self.draft.enabled_by_default = enabled;
+                self
+            }
+
+            #[doc = concat!(
+                "The entity id that Home Assistant gives it at first sight, `", $platform, ".` and words of a-z 0-9 joined \
+                 by `_`. Without one Home Assistant makes it of the device's and the entity's names."
+            )]
+            pub fn default_entity_id(mut self, id: &str) -> $builder {
+                self.draft.default_entity_id = Some(id.to_owned());
+                self
+            }
+
+            /// Which of its states are delivered after an outage. The latest, unless told otherwise.
+            pub fn delivery(mut self, delivery: $crate::model::Delivery) -> $builder {
+                self.draft.delivery = delivery;
+                self
+            }
+
+            /// Quality of service of its states, and of Home Assistant's subscription to them. The device's, unless
+            /// told otherwise.
+            pub fn qos(mut self, qos: $crate::model::Qos) -> $builder {
+                self.draft.qos = Some(qos);
+                self
+            }
+        }
+    };
+}
+
+/// Gives the builder `$builder` the setters of those platforms whose states may expire.
+macro_rules! expiry_setters {
+    ($builder:ident) => {
+        impl $builder {
+            /// How long after its last state Home Assistant shows it as unavailable: whole seconds, at least one.
+            /// Its states are not retained then.
+            pub fn expire_after(mut self, period: std::time::Duration) -> $builder {
+                self.draft.expire_after = Some(period);
+                self
+            }
+
+            /// Whether Home Assistant takes a state that equals the one before as news. Not unless told so.
+            pub fn force_update(mut self, force: bool) -> $builder {
+                self.draft.force_update = force;
+                self
+            }
+        }
+    };
+}
+
+pub(super) use {common_setters, expiry_setters};
