@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::check;
+use super::class::BINARY_SENSOR_CLASSES;
 use super::draft::{Draft, common_setters, expiry_setters};
 use super::{Entity, EntityError, Kind, Platform};
 
@@ -65,11 +66,16 @@ impl BinarySensor {
     pub fn build(self) -> Result<Entity, EntityError> {
         let BinarySensor { draft, payload_on, payload_off, off_delay } = self;
         let mut problems = draft.problems(Platform::BinarySensor);
-        let class = check::binary_sensor_class(draft.device_class.as_deref(), &mut problems);
+        let class = check::one_of_known(
+            "device_class",
+            draft.device_class.as_deref(),
+            BINARY_SENSOR_CLASSES,
+            &mut problems,
+        );
         check::on_off(&payload_on, &payload_off, &mut problems);
         check::seconds("off_delay", off_delay, &mut problems);
         let kind = Kind::BinarySensor { class, payload_on, payload_off, off_delay };
-        draft.into_entity(kind, Platform::BinarySensor, problems)
+        draft.into_entity(kind, problems)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::ObjectId;
 use crate::model::Qos;
 
 use super::check;
-use super::check::Problems;
+use super::problem::Problems;
 use super::{Entity, EntityError, Kind, Platform};
 
 /// An entity that nobody has checked.
@@ -24,6 +24,8 @@ pub(super) struct Draft {
     pub(super) default_entity_id: Option<String>,
     pub(super) delivery: Delivery,
     pub(super) qos: Option<Qos>,
+    pub(super) attributes: bool,
+    pub(super) availability: bool,
 }
 
 impl Draft {
@@ -40,6 +42,8 @@ impl Draft {
             default_entity_id: None,
             delivery: Delivery::Latest,
             qos: None,
+            attributes: false,
+            availability: false,
         }
     }
 
@@ -49,31 +53,29 @@ impl Draft {
         check::id(&self.id, &mut problems);
         check::name(&self.name, &mut problems);
         check::icon(self.icon.as_deref(), &mut problems);
-        check::entity_category(self.entity_category.as_deref(), &mut problems);
+        check::entity_category(self.entity_category.as_deref(), platform, &mut problems);
         check::seconds("expire_after", self.expire_after, &mut problems);
         check::default_entity_id(self.default_entity_id.as_deref(), platform, &mut problems);
         problems
     }
 
     /// The entity of this `kind`, or all `problems` of it.
-    pub(super) fn into_entity(
-        self,
-        kind: Kind,
-        platform: Platform,
-        problems: Problems,
-    ) -> Result<Entity, EntityError> {
+    pub(super) fn into_entity(self, kind: Kind, problems: Problems) -> Result<Entity, EntityError> {
+        let platform = kind.platform();
         match ObjectId::new(&self.id) {
             Ok(id) if problems.is_empty() => Ok(Entity {
                 id,
                 name: self.name,
                 icon: self.icon,
-                diagnostic: self.entity_category.is_some(),
+                category: self.entity_category,
                 expire_after: self.expire_after,
                 force_update: self.force_update,
                 enabled_by_default: self.enabled_by_default,
                 default_entity_id: self.default_entity_id,
                 delivery: self.delivery,
                 qos: self.qos,
+                attributes: self.attributes,
+                availability: self.availability,
                 kind,
             }),
             _ => Err(problems.of(platform, &self.id)),
@@ -118,7 +120,8 @@ macro_rules! common_setters {
                 self
             }
 
-            /// Which of its states are delivered after an outage. The latest, unless told otherwise.
+            /// Which of its states are delivered after an outage. The latest, and every one of an event, unless told
+            /// otherwise.
             pub fn delivery(mut self, delivery: $crate::model::Delivery) -> $builder {
                 self.draft.delivery = delivery;
                 self
@@ -128,6 +131,20 @@ macro_rules! common_setters {
             /// told otherwise.
             pub fn qos(mut self, qos: $crate::model::Qos) -> $builder {
                 self.draft.qos = Some(qos);
+                self
+            }
+
+            /// Whether it has attributes beside its state: a JSON object on a topic of its own, see
+            /// [`Entity::attributes_payload`](crate::entity::Entity::attributes_payload). Not unless told so.
+            pub fn attributes(mut self, attributes: bool) -> $builder {
+                self.draft.attributes = attributes;
+                self
+            }
+
+            /// Whether it can be unavailable while the device is not, which it then has to say on a topic of its own:
+            /// until it has said `online` there Home Assistant shows it as unavailable. Not unless told so.
+            pub fn availability(mut self, availability: bool) -> $builder {
+                self.draft.availability = availability;
                 self
             }
         }

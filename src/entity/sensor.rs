@@ -79,9 +79,9 @@ impl Sensor {
         let state_class = check::state_class(state_class.as_deref(), class, &mut problems);
         check::angle(state_class, unit.as_deref(), &mut problems);
         check::precision(precision, class, &mut problems);
-        check::options(options.as_deref(), draft.device_class.as_deref(), &mut problems);
+        check::sensor_options(options.as_deref(), draft.device_class.as_deref(), &mut problems);
         let kind = Kind::Sensor { class, unit, state_class, precision, options: options.unwrap_or_default() };
-        draft.into_entity(kind, Platform::Sensor, problems)
+        draft.into_entity(kind, problems)
     }
 }
 
