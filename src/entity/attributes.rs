@@ -25,8 +25,8 @@ impl Entity {
         let own = blocked_on(self.platform());
         let blocked = |key: &&String| BLOCKED.contains(&key.as_str()) || own.contains(&key.as_str());
         if let Some(key) = attributes.keys().find(blocked) {
-            let names = [BLOCKED, own].concat().join(", ");
-            return Err(Refusal::new(format!("attributes with other names than {names}"), quoted(key)));
+            let expected = "attributes without those that Home Assistant has of its own";
+            return Err(Refusal::new(expected, quoted(key)));
         }
         if self.platform() == Platform::DeviceTracker { check_place(attributes) } else { Ok(()) }
     }

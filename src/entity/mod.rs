@@ -27,6 +27,8 @@ mod select;
 mod sensor;
 mod state;
 mod switch;
+#[cfg(test)]
+mod tests;
 mod text;
 mod topics;
 mod update;
@@ -195,8 +197,8 @@ impl Entity {
                 class::sensor_known_in_2023_12(class.map(|class| class.name), unit.as_deref(), None)
             }
             Kind::BinarySensor { class, .. } => class::binary_sensor_known_in_2023_12(*class),
-            // It would take kelvins for mireds.
-            Kind::Light(abilities) => abilities.kelvin().is_none(),
+            // It takes colour modes only with a key that newer ones do not know.
+            Kind::Light(abilities) => !abilities.has_colors(),
             Kind::Other { platform, .. } => {
                 !["date", "datetime", "infrared", "notify", "time", "valve"].contains(&platform.as_str())
             }

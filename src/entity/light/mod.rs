@@ -141,6 +141,11 @@ impl Abilities {
         self.modes != [ON_OFF]
     }
 
+    /// Whether it has more than a brightness.
+    pub(super) fn has_colors(&self) -> bool {
+        self.has_brightness() && self.modes != [BRIGHTNESS]
+    }
+
     /// Its warmest and coldest colour temperature, where it has any.
     pub(super) fn kelvin(&self) -> Option<(u32, u32)> {
         self.modes.contains(&COLOR_TEMP).then_some(self.kelvin)

@@ -51,7 +51,8 @@ pub(super) enum OwnPayload<'a> {
     },
     Light {
         schema: &'static str,
-        supported_color_modes: &'a [&'static str],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        supported_color_modes: Option<&'a [&'static str]>,
         brightness: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         brightness_scale: Option<u32>,
@@ -129,7 +130,8 @@ impl<'a> OwnPayload<'a> {
         let kelvin = abilities.kelvin();
         OwnPayload::Light {
             schema: "json",
-            supported_color_modes: &abilities.modes,
+            // Without, `brightness` says it all, and Home Assistant 2023.12 understands it too.
+            supported_color_modes: abilities.has_colors().then_some(&abilities.modes),
             // Without it Home Assistant dims by darker colours, and sends no brightness.
             brightness: abilities.has_brightness(),
             brightness_scale: abilities.has_brightness().then_some(abilities.brightness_scale),
