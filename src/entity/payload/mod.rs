@@ -3,7 +3,7 @@
 
 mod own;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use super::*;
 
 /// Each is announced as `tests/data/discovery/<its id>.json` says. All of them were shown to Home
 /// Assistant's own schemas of 2026.11, and those that it [knew](Entity::known_in_2023_12) to those of 2023.12.
-fn entities() -> Result<Vec<Entity>, EntityError> {
+pub(in crate::entity) fn entities() -> Result<Vec<Entity>, EntityError> {
     Ok(vec![
         Sensor::new("bare", "Bare").build()?,
         Sensor::new("cpu_temperature", "Processor temperature")

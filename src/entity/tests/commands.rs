@@ -1,7 +1,28 @@
 //! What entities are asked.
 
+use std::fs;
+use std::path::Path;
+
+use super::super::payload::tests::entities;
 use super::super::*;
 use super::{cat, gate, lamp, level, pump, strip, update};
+
+#[test]
+fn what_home_assistant_sends_is_understood() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/home-assistant/commands");
+    let announced = entities().unwrap();
+    let text = fs::read_to_string(path).unwrap();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let [id, payload, expected] = line.split(" | ").collect::<Vec<_>>().try_into().expect(line);
+        let entity = announced.iter().find(|it| it.id().as_str() == id).expect(line);
+        let command = entity.command(payload.as_bytes());
+        assert_eq!(
+            command.map_or_else(|error| error.to_string(), |it| format!("{it:?}")),
+            expected,
+            "{line}"
+        );
+    }
+}
 
 #[test]
 fn a_command_is_what_home_assistant_sends() {
