@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::check;
-use super::draft::Draft;
+use super::class::BINARY_SENSOR_CLASSES;
+use super::draft::{Draft, common_setters, expiry_setters};
 use super::{Entity, EntityError, Kind, Platform};
-use crate::model::Delivery;
-use crate::model::Qos;
 
 /// Describes a binary sensor: something that is on or off. Nothing is checked before [`BinarySensor::build`].
 ///
@@ -59,61 +58,6 @@ impl BinarySensor {
         self
     }
 
-    /// Its icon, as `prefix:name`: `mdi:run`. A device class has one of its own.
-    pub fn icon(mut self, icon: &str) -> BinarySensor {
-        self.draft.icon = Some(icon.to_owned());
-        self
-    }
-
-    /// Its category. Home Assistant takes `diagnostic` only, see [`BinarySensor::category_diagnostic`].
-    pub fn category(mut self, category: &str) -> BinarySensor {
-        self.draft.entity_category = Some(category.to_owned());
-        self
-    }
-
-    /// Has it tell of the device itself rather than of what the device is for.
-    pub fn category_diagnostic(self) -> BinarySensor {
-        self.category("diagnostic")
-    }
-
-    /// How long after its last state Home Assistant shows it as unavailable: whole seconds, at least one.
-    /// Its states are not retained then.
-    pub fn expire_after(mut self, period: Duration) -> BinarySensor {
-        self.draft.expire_after = Some(period);
-        self
-    }
-
-    /// Whether Home Assistant takes a state that equals the one before as news. Not unless told so.
-    pub fn force_update(mut self, force: bool) -> BinarySensor {
-        self.draft.force_update = force;
-        self
-    }
-
-    /// Whether it is enabled when Home Assistant sees it first. So it is unless told otherwise.
-    pub fn enabled_by_default(mut self, enabled: bool) -> BinarySensor {
-        self.draft.enabled_by_default = enabled;
-        self
-    }
-
-    /// The entity id that Home Assistant gives it at first sight, `binary_sensor.` and words of a-z 0-9
-    /// joined by `_`. Without one Home Assistant makes it of the device's and the entity's names.
-    pub fn default_entity_id(mut self, id: &str) -> BinarySensor {
-        self.draft.default_entity_id = Some(id.to_owned());
-        self
-    }
-
-    /// Which of its states are delivered after an outage. The latest, unless told otherwise.
-    pub fn delivery(mut self, delivery: Delivery) -> BinarySensor {
-        self.draft.delivery = delivery;
-        self
-    }
-
-    /// Quality of service of its states, and of Home Assistant's subscription to them. The device's, unless told otherwise.
-    pub fn qos(mut self, qos: Qos) -> BinarySensor {
-        self.draft.qos = Some(qos);
-        self
-    }
-
     /// The binary sensor, checked.
     ///
     /// # Errors
@@ -122,13 +66,21 @@ impl BinarySensor {
     pub fn build(self) -> Result<Entity, EntityError> {
         let BinarySensor { draft, payload_on, payload_off, off_delay } = self;
         let mut problems = draft.problems(Platform::BinarySensor);
-        let class = check::binary_sensor_class(draft.device_class.as_deref(), &mut problems);
+        let class = check::one_of_known(
+            "device_class",
+            draft.device_class.as_deref(),
+            BINARY_SENSOR_CLASSES,
+            &mut problems,
+        );
         check::on_off(&payload_on, &payload_off, &mut problems);
         check::seconds("off_delay", off_delay, &mut problems);
         let kind = Kind::BinarySensor { class, payload_on, payload_off, off_delay };
-        draft.into_entity(kind, Platform::BinarySensor, problems)
+        draft.into_entity(kind, problems)
     }
 }
+
+common_setters!(BinarySensor, "binary_sensor");
+expiry_setters!(BinarySensor);
 
 /// Home Assistant's own defaults.
 const ON: &str = "ON";

@@ -4,76 +4,19 @@
 //! From its 2026.11 source, `homeassistant/components/mqtt/{sensor,binary_sensor,schemas}.py` and
 //! `homeassistant/components/sensor/entity.py`.
 
-use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use crate::model::ObjectId;
 use crate::model::nearest;
 
 use super::class::{self, SensorClass, StateClass, Units};
+use super::problem::Problems;
 use super::state::{MAX_CHARS, UNKNOWN};
-use super::{Device, Entity, Platform, Topics};
-
-/// Everything that is wrong with one entity. It is not announced.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EntityError {
-    /// What kind of entity it was to be.
-    pub platform: Platform,
-    /// Its id, as the caller wrote it.
-    pub id: String,
-    /// What is wrong; one at least.
-    pub problems: Vec<Problem>,
-}
-
-/// Something that Home Assistant would not take.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// The key of the discovery payload.
-    pub field: &'static str,
-    /// What was expected and what was found.
-    pub complaint: String,
-}
-
-impl fmt::Display for EntityError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.platform, self.id)?;
-        for (at, problem) in self.problems.iter().enumerate() {
-            write!(f, "{} {problem}", if at == 0 { ":" } else { ";" })?;
-        }
-        Ok(())
-    }
-}
-
-impl Error for EntityError {}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.complaint)
-    }
-}
-
-/// The problems found so far.
-#[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn add(&mut self, field: &'static str, expected: impl fmt::Display, found: impl fmt::Display) {
-        self.0.push(Problem { field, complaint: format!("expected {expected}, found {found}") });
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn of(self, platform: Platform, id: &str) -> EntityError {
-        EntityError { platform, id: id.to_owned(), problems: self.0 }
-    }
-}
+use super::{Device, Entity, EntityError, Platform, Topics};
 
 pub(super) fn id(found: &str, problems: &mut Problems) {
     if let Err(error) = ObjectId::new(found) {
-        problems.0.push(Problem { field: "id", complaint: error.to_string() });
+        problems.push("id", error.to_string());
     }
 }
 
@@ -93,9 +36,14 @@ pub(super) fn icon(found: Option<&str>, problems: &mut Problems) {
     }
 }
 
-pub(super) fn entity_category(found: Option<&str>, problems: &mut Problems) {
-    if let Some(category) = found.filter(|category| *category != "diagnostic") {
-        problems.add("entity_category", "diagnostic or none", quoted(category));
+/// Whether `found` is a category of its own: only what can be set may be there to set up the device.
+pub(super) fn entity_category(found: Option<&str>, platform: Platform, problems: &mut Problems) {
+    let known: &[&str] = match platform {
+        Platform::Sensor | Platform::BinarySensor => &["diagnostic"],
+        _ => &["config", "diagnostic"],
+    };
+    if let Some(category) = found.filter(|found| !known.contains(found)) {
+        problems.add("entity_category", format!("{} or none", known.join(", ")), quoted(category));
     }
 }
 
@@ -125,19 +73,37 @@ pub(super) fn sensor_class(found: Option<&str>, problems: &mut Problems) -> Opti
     let class = SensorClass::named(found);
     if class.is_none() {
         let known: Vec<_> = SensorClass::names().collect();
-        unknown_class(&known, found, problems);
+        unknown("device_class", &known, found, problems);
     }
     class
 }
 
-/// The class that `found` names.
-pub(super) fn binary_sensor_class(found: Option<&str>, problems: &mut Problems) -> Option<&'static str> {
+/// The class that `found` names, where its states are numbers.
+pub(super) fn number_class(found: Option<&str>, problems: &mut Problems) -> Option<&'static SensorClass> {
     let found = found?;
-    let class = class::binary_sensor_class(found);
+    let class = SensorClass::named(found).filter(|class| class.is_numeric());
     if class.is_none() {
-        unknown_class(class::BINARY_SENSOR_CLASSES, found, problems);
+        let known = SensorClass::names();
+        let known: Vec<_> =
+            known.filter(|name| SensorClass::named(name).is_some_and(SensorClass::is_numeric)).collect();
+        unknown("device_class", &known, found, problems);
     }
     class
+}
+
+/// The one of `known` that `found`, of the key `field`, names.
+pub(super) fn one_of_known(
+    field: &'static str,
+    found: Option<&str>,
+    known: &'static [&'static str],
+    problems: &mut Problems,
+) -> Option<&'static str> {
+    let found = found?;
+    let named = known.iter().find(|known| **known == found);
+    if named.is_none() {
+        unknown(field, known, found, problems);
+    }
+    named.copied()
 }
 
 /// `found` in the spelling that Home Assistant prefers.
@@ -198,21 +164,26 @@ pub(super) fn precision(found: Option<u8>, class: Option<&SensorClass>, problems
 }
 
 /// Whether `found` is what a sensor of the class called `class` (known or not) may have for options.
-pub(super) fn options(found: Option<&[String]>, class: Option<&str>, problems: &mut Problems) {
-    let Some(options) = found else { return };
+pub(super) fn sensor_options(found: Option<&[String]>, class: Option<&str>, problems: &mut Problems) {
+    let Some(found) = found else { return };
     if class != Some("enum") {
-        problems.add("options", "none but for device class enum", format!("{options:?}"));
+        problems.add("options", "none but for device class enum", format!("{found:?}"));
     }
-    if options.is_empty() {
-        problems.add("options", "at least one", "none");
+    options("options", found, problems);
+}
+
+/// Whether `found`, of the key `field`, are texts to choose one from.
+pub(super) fn options(field: &'static str, found: &[String], problems: &mut Problems) {
+    if found.is_empty() {
+        problems.add(field, "at least one", "none");
     }
-    for (at, option) in options.iter().enumerate() {
+    for (at, option) in found.iter().enumerate() {
         if option.is_empty() || option == UNKNOWN || option.chars().count() > MAX_CHARS {
-            let expected = format!("texts of 1 to {} characters but {UNKNOWN}", MAX_CHARS);
-            problems.add("options", expected, quoted(option));
+            let expected = format!("texts of 1 to {MAX_CHARS} characters but {UNKNOWN}");
+            problems.add(field, expected, quoted(option));
         }
-        if options[..at].contains(option) {
-            problems.add("options", "each one once", format!("{option:?} again"));
+        if found[..at].contains(option) {
+            problems.add(field, "each one once", format!("{option:?} again"));
         }
     }
 }
@@ -235,19 +206,19 @@ pub(super) fn on_device(entity: &Entity, device: &Device, topics: &Topics) -> Re
         let expected = format!("a name that does not begin with the device's, {:?}", device.name);
         problems.add("name", expected, quoted(&entity.name));
     }
-    if topics.state(&entity.id) == *topics.availability() {
+    if let Some(told) = topics.told_where_availability_is(entity) {
         let expected =
-            format!("another id: its states would go to the availability topic {}", topics.availability());
+            format!("another id: its {told} would go to the availability topic {}", topics.availability());
         problems.add("id", expected, quoted(entity.id.as_str()));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.of(entity.platform(), entity.id.as_str())) }
 }
 
-/// Adds that `found` is none of the classes `known`, and which of them was meant.
-fn unknown_class(known: &[&str], found: &str, problems: &mut Problems) {
+/// Adds that `found`, of the key `field`, is none of `known`, and which of them was meant.
+fn unknown(field: &'static str, known: &[&str], found: &str, problems: &mut Problems) {
     let meant = nearest(found, known.iter().copied());
     let suggestion = meant.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
-    problems.add("device_class", one_of(known), quoted(found) + &suggestion);
+    problems.add(field, one_of(known), quoted(found) + &suggestion);
 }
 
 fn is_whole(duration: Duration) -> bool {
@@ -266,7 +237,7 @@ fn for_class(class: Option<&SensorClass>) -> String {
     class.map_or(String::new(), |class| format!(" for device class {}", class.name))
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 

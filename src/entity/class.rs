@@ -95,11 +95,6 @@ pub(super) fn preferred_unit(unit: &str) -> String {
     }
 }
 
-/// The device class of binary sensors called `name`.
-pub(super) fn binary_sensor_class(name: &str) -> Option<&'static str> {
-    BINARY_SENSOR_CLASSES.iter().find(|class| **class == name).copied()
-}
-
 /// Whether Home Assistant 2023.12 takes a sensor of `class` with `unit` and `state_class`, without complaint.
 pub(super) fn sensor_known_in_2023_12(
     class: Option<&str>,

@@ -1,64 +1,87 @@
 //! What we announce to Home Assistant: entities that it is known to accept before anything is sent.
 //!
-//! [`Sensor`] and [`BinarySensor`] describe an entity; their `build` checks it against Home Assistant's
-//! rules and lists everything that it would refuse or complain of. [`discovery_payload`] says how the
-//! entity is announced, [`Entity::state_payload`] how its state is told, [`Topics`] where.
+//! There is a builder for each platform, from [`Sensor`] to [`DeviceTracker`], and [`Other`] for the rest. A builder
+//! describes an entity; its `build` checks it against Home Assistant's rules and lists everything that it would
+//! refuse or complain of. [`discovery_payload`] says how the entity is announced, [`Entity::state_payload`] how its
+//! state is told, [`Entity::command`] what it is asked to do, [`Topics`] where.
 
+mod attributes;
 mod binary_sensor;
+mod button;
 mod check;
 mod class;
+mod command;
 mod device;
+mod device_tracker;
 mod draft;
+mod event;
+mod kind;
+mod light;
+mod number;
+mod other;
 mod payload;
+mod platform;
+mod problem;
+mod refusal;
+mod select;
 mod sensor;
 mod state;
+mod switch;
+#[cfg(test)]
+mod tests;
+mod text;
 mod topics;
+mod update;
 
 pub use binary_sensor::BinarySensor;
-pub use check::{EntityError, Problem};
+pub use button::Button;
 pub use class::StateClass;
+pub use command::{Command, CommandError};
 pub use device::{Device, Origin};
+pub use device_tracker::DeviceTracker;
+pub use event::Event;
+pub use light::{Color, Light, LightCommand, LightState};
+pub use number::Number;
+pub use other::Other;
 pub use payload::discovery_payload;
+pub use platform::Platform;
+pub use problem::{EntityError, Problem};
+pub use select::Select;
 pub use sensor::Sensor;
 pub use state::ValueError;
+pub use switch::Switch;
+pub use text::Text;
 pub use topics::Topics;
+pub use update::{Update, UpdateState};
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::model::Delivery;
 use crate::model::ObjectId;
 use crate::model::Qos;
 
-use class::SensorClass;
+use kind::Kind;
 
-/// Something that Home Assistant shows, checked: made by [`Sensor::build`] and [`BinarySensor::build`] only.
+/// Something that Home Assistant shows, checked: made by the builders' `build` only, such as [`Sensor::build`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
     id: ObjectId,
     name: String,
     icon: Option<String>,
-    diagnostic: bool,
+    category: Option<String>,
     expire_after: Option<Duration>,
     force_update: bool,
     enabled_by_default: bool,
     default_entity_id: Option<String>,
     delivery: Delivery,
     qos: Option<Qos>,
+    attributes: bool,
+    availability: bool,
     kind: Kind,
 }
 
-/// The kinds of entity that we announce.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Platform {
-    /// Something with a number, a text or a time for its state.
-    Sensor,
-    /// Something that is on or off.
-    BinarySensor,
-}
-
 impl Entity {
-    /// The payload that says that its state is not known.
+    /// The payload that says that its state is not known, where [`Entity::unknown_payload`] has no other.
     pub const UNKNOWN: &str = state::UNKNOWN;
 
     /// What identifies it on its device.
@@ -73,25 +96,19 @@ impl Entity {
 
     /// What kind of entity it is.
     pub fn platform(&self) -> Platform {
-        match self.kind {
-            Kind::Sensor { .. } => Platform::Sensor,
-            Kind::BinarySensor { .. } => Platform::BinarySensor,
-        }
+        self.kind.platform()
     }
 
-    /// Its device class, as it stands in the discovery payload.
+    /// Its device class, as it stands in the discovery payload. That of [`Other`] stands in its fields.
     pub fn device_class(&self) -> Option<&'static str> {
-        match self.kind {
-            Kind::Sensor { class, .. } => class.map(|class| class.name),
-            Kind::BinarySensor { class, .. } => class,
-        }
+        self.kind.device_class()
     }
 
     /// The unit that its numbers are in.
     pub fn unit(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Sensor { unit, .. } => unit.as_deref(),
-            Kind::BinarySensor { .. } => None,
+            Kind::Sensor { unit, .. } | Kind::Number { unit, .. } => unit.as_deref(),
+            _ => None,
         }
     }
 
@@ -118,13 +135,41 @@ impl Entity {
         self.kind == other.kind && self.expire_after == other.expire_after
     }
 
-    /// Whether its states are retained: unless they expire, for a retained state would look fresh
-    /// again to a Home Assistant that restarts. One that [lapses](Entity::lapse) never is.
-    pub fn retained(&self) -> bool {
-        self.expire_after.is_none()
+    /// Whether it tells states, on [`Topics::state`]. A button has none, nor has [`Other`] unless built so.
+    pub fn has_states(&self) -> bool {
+        self.kind.has_states()
     }
 
-    /// Which of its states are delivered after an outage: the latest, unless it was built otherwise.
+    /// Whether Home Assistant asks things of it, on [`Topics::command`].
+    pub fn takes_commands(&self) -> bool {
+        self.kind.takes_commands()
+    }
+
+    /// Whether it has attributes beside its state, on [`Topics::attributes`].
+    pub fn has_attributes(&self) -> bool {
+        self.attributes
+    }
+
+    /// Whether it says `online` and `offline` for itself, on [`Topics::entity_availability`].
+    pub fn has_availability(&self) -> bool {
+        self.availability
+    }
+
+    /// Whether its states are things that happen rather than last: each is told once, and is never retained nor told
+    /// again to a Home Assistant that starts later.
+    pub fn is_momentary(&self) -> bool {
+        matches!(self.kind, Kind::Event { .. })
+    }
+
+    /// Whether its states are retained: unless they expire, for a retained state would look fresh
+    /// again to a Home Assistant that restarts, or are [momentary](Entity::is_momentary). One that
+    /// [lapses](Entity::lapse) never is.
+    pub fn retained(&self) -> bool {
+        self.expire_after.is_none() && !self.is_momentary()
+    }
+
+    /// Which of its states are delivered after an outage: the latest, of an event every one, unless it was built
+    /// otherwise.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }
@@ -142,13 +187,22 @@ impl Entity {
     }
 
     /// Whether Home Assistant 2023.12, the oldest we look after, takes it without complaint. An entity
-    /// for which this is false is fine in newer ones.
+    /// for which this is false is fine in newer ones. What is in the fields of [`Other`] is not looked at.
     pub fn known_in_2023_12(&self) -> bool {
         match &self.kind {
             Kind::Sensor { class, unit, state_class, .. } => {
                 class::sensor_known_in_2023_12(class.map(|class| class.name), unit.as_deref(), *state_class)
             }
+            Kind::Number { class, unit, .. } => {
+                class::sensor_known_in_2023_12(class.map(|class| class.name), unit.as_deref(), None)
+            }
             Kind::BinarySensor { class, .. } => class::binary_sensor_known_in_2023_12(*class),
+            // It takes colour modes only with a key that newer ones do not know.
+            Kind::Light(abilities) => !abilities.has_colors(),
+            Kind::Other { platform, .. } => {
+                !["date", "datetime", "infrared", "notify", "time", "valve"].contains(&platform.as_str())
+            }
+            _ => true,
         }
     }
 
@@ -157,43 +211,8 @@ impl Entity {
     /// # Errors
     ///
     /// [`EntityError`] when its name begins with the device's, which older versions of Home Assistant cut
-    /// off with a complaint and newer ones show twice; or when its states would go to the availability topic.
+    /// off with a complaint and newer ones show twice; or when something of it would go to the availability topic.
     pub fn check_with(&self, device: &Device, topics: &Topics) -> Result<(), EntityError> {
         check::on_device(self, device, topics)
     }
-}
-
-impl Platform {
-    /// As it stands in a discovery topic.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Platform::Sensor => "sensor",
-            Platform::BinarySensor => "binary_sensor",
-        }
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What only one platform has.
-#[derive(Clone, Debug, PartialEq)]
-enum Kind {
-    Sensor {
-        class: Option<&'static SensorClass>,
-        unit: Option<String>,
-        state_class: Option<StateClass>,
-        precision: Option<u8>,
-        // Empty unless the class is `enum`.
-        options: Vec<String>,
-    },
-    BinarySensor {
-        class: Option<&'static str>,
-        payload_on: String,
-        payload_off: String,
-        off_delay: Option<Duration>,
-    },
 }

@@ -1,12 +1,8 @@
 //! The builder of sensors.
 
-use std::time::Duration;
-
 use super::check;
-use super::draft::Draft;
+use super::draft::{Draft, common_setters, expiry_setters};
 use super::{Entity, EntityError, Kind, Platform};
-use crate::model::Delivery;
-use crate::model::Qos;
 
 /// Describes a sensor: something with a number, a text or a time for its state. Nothing is checked before
 /// [`Sensor::build`].
@@ -70,61 +66,6 @@ impl Sensor {
         self
     }
 
-    /// Its icon, as `prefix:name`: `mdi:thermometer`. A device class has one of its own.
-    pub fn icon(mut self, icon: &str) -> Sensor {
-        self.draft.icon = Some(icon.to_owned());
-        self
-    }
-
-    /// Its category. Home Assistant takes `diagnostic` only, see [`Sensor::category_diagnostic`].
-    pub fn category(mut self, category: &str) -> Sensor {
-        self.draft.entity_category = Some(category.to_owned());
-        self
-    }
-
-    /// Has it tell of the device itself rather than of what the device is for.
-    pub fn category_diagnostic(self) -> Sensor {
-        self.category("diagnostic")
-    }
-
-    /// How long after its last state Home Assistant shows it as unavailable: whole seconds, at least one.
-    /// Its states are not retained then.
-    pub fn expire_after(mut self, period: Duration) -> Sensor {
-        self.draft.expire_after = Some(period);
-        self
-    }
-
-    /// Whether Home Assistant takes a state that equals the one before as news. Not unless told so.
-    pub fn force_update(mut self, force: bool) -> Sensor {
-        self.draft.force_update = force;
-        self
-    }
-
-    /// Whether it is enabled when Home Assistant sees it first. So it is unless told otherwise.
-    pub fn enabled_by_default(mut self, enabled: bool) -> Sensor {
-        self.draft.enabled_by_default = enabled;
-        self
-    }
-
-    /// The entity id that Home Assistant gives it at first sight, `sensor.` and words of a-z 0-9 joined by `_`.
-    /// Without one Home Assistant makes it of the device's and the entity's names.
-    pub fn default_entity_id(mut self, id: &str) -> Sensor {
-        self.draft.default_entity_id = Some(id.to_owned());
-        self
-    }
-
-    /// Which of its states are delivered after an outage. The latest, unless told otherwise.
-    pub fn delivery(mut self, delivery: Delivery) -> Sensor {
-        self.draft.delivery = delivery;
-        self
-    }
-
-    /// Quality of service of its states, and of Home Assistant's subscription to them. The device's, unless told otherwise.
-    pub fn qos(mut self, qos: Qos) -> Sensor {
-        self.draft.qos = Some(qos);
-        self
-    }
-
     /// The sensor, checked.
     ///
     /// # Errors
@@ -138,11 +79,14 @@ impl Sensor {
         let state_class = check::state_class(state_class.as_deref(), class, &mut problems);
         check::angle(state_class, unit.as_deref(), &mut problems);
         check::precision(precision, class, &mut problems);
-        check::options(options.as_deref(), draft.device_class.as_deref(), &mut problems);
+        check::sensor_options(options.as_deref(), draft.device_class.as_deref(), &mut problems);
         let kind = Kind::Sensor { class, unit, state_class, precision, options: options.unwrap_or_default() };
-        draft.into_entity(kind, Platform::Sensor, problems)
+        draft.into_entity(kind, problems)
     }
 }
+
+common_setters!(Sensor, "sensor");
+expiry_setters!(Sensor);
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,15 @@
-//! Where an entity is announced, and where its state goes.
+//! Where an entity is announced, where its state goes, and where it is told what to do.
 
 use crate::model::ObjectId;
 use crate::model::Topic;
 use crate::model::TopicError;
 
-use super::Platform;
+use super::{Entity, Platform};
 
 /// The topics of a device, laid out as Luigi's Python module `ha-mqtt-py` has them, so that
 /// whoever moves over keeps entities and history.
+///
+/// Entities never share a topic, for an id has no `/`: what one tells is at `<state>/<id>` and one level below.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Topics {
     // Invariant, from `new`: even the longest platform and id make legal topics.
@@ -31,8 +33,8 @@ impl Topics {
     ) -> Result<Topics, TopicError> {
         // An id is cut to the longest that it may be.
         let longest = ObjectId::sanitized(&"x".repeat(usize::from(u8::MAX)));
-        discovery_prefix.join(&config_levels(Platform::BinarySensor, &node, &longest))?;
-        state.join(longest.as_str())?;
+        discovery_prefix.join(&config_levels(LONGEST_PLATFORM, &node, &longest))?;
+        state.join(&format!("{longest}/{AVAILABILITY}"))?;
         Ok(Topics { discovery_prefix, node, state, availability })
     }
 
@@ -46,6 +48,21 @@ impl Topics {
         self.state.join(id.as_str()).expect(FITS)
     }
 
+    /// Where Home Assistant says what it is to do: `<state>/<id>/set`.
+    pub fn command(&self, id: &ObjectId) -> Topic {
+        self.below(id, COMMAND)
+    }
+
+    /// Where its attributes go: `<state>/<id>/attributes`.
+    pub fn attributes(&self, id: &ObjectId) -> Topic {
+        self.below(id, ATTRIBUTES)
+    }
+
+    /// Where it says `online` or `offline` for itself: `<state>/<id>/availability`.
+    pub fn entity_availability(&self, id: &ObjectId) -> Topic {
+        self.below(id, AVAILABILITY)
+    }
+
     /// Where we say `online` or `offline`.
     pub fn availability(&self) -> &Topic {
         &self.availability
@@ -55,12 +72,34 @@ impl Topics {
     pub fn node(&self) -> &ObjectId {
         &self.node
     }
+
+    /// What of `entity` would go to the device's own availability topic, if anything.
+    pub(super) fn told_where_availability_is(&self, entity: &Entity) -> Option<&'static str> {
+        let id = entity.id();
+        [
+            ("states", self.state(id)),
+            ("commands", self.command(id)),
+            ("attributes", self.attributes(id)),
+            ("availability", self.entity_availability(id)),
+        ]
+        .into_iter()
+        .find_map(|(told, topic)| (topic == self.availability).then_some(told))
+    }
+
+    fn below(&self, id: &ObjectId, level: &str) -> Topic {
+        self.state.join(&format!("{id}/{level}")).expect(FITS)
+    }
 }
 
 fn config_levels(platform: Platform, node: &ObjectId, id: &ObjectId) -> String {
     format!("{platform}/{node}/{id}/config")
 }
 
+const COMMAND: &str = "set";
+const ATTRIBUTES: &str = "attributes";
+/// The longest of the levels below an id.
+const AVAILABILITY: &str = "availability";
+const LONGEST_PLATFORM: Platform = Platform::Other("alarm_control_panel");
 const FITS: &str = "`new` tried the longest id, and an id holds nothing that a topic may not";
 
 #[cfg(test)]
@@ -85,7 +124,14 @@ mod tests {
                 topics.config(Platform::BinarySensor, &id),
                 "homeassistant/binary_sensor/luigi-pi_lan/room_temperature/config",
             ),
+            (
+                topics.config(Platform::Other("cover"), &id),
+                "homeassistant/cover/luigi-pi_lan/room_temperature/config",
+            ),
             (topics.state(&id), "luigi/pi.lan/room_temperature"),
+            (topics.command(&id), "luigi/pi.lan/room_temperature/set"),
+            (topics.attributes(&id), "luigi/pi.lan/room_temperature/attributes"),
+            (topics.entity_availability(&id), "luigi/pi.lan/room_temperature/availability"),
         ] {
             assert_eq!(topic.as_str(), expected);
         }
@@ -94,10 +140,15 @@ mod tests {
     #[test]
     fn a_prefix_that_leaves_no_room_is_refused_at_once() {
         let longest = ObjectId::new(&"x".repeat(64)).unwrap();
-        let (prefix, state) = ("p".repeat(65_436), "s".repeat(65_470));
+        let platforms = Platform::OTHERS.into_iter().chain(["binary_sensor", "device_tracker"]);
+        let platform = Platform::named(platforms.max_by_key(|name| name.len()).unwrap()).unwrap();
+        let (prefix, state) = ("p".repeat(65_430), "s".repeat(65_457));
         let fits = topics(&prefix, &state).unwrap();
-        assert_eq!(fits.config(Platform::BinarySensor, &longest).as_str().len(), 65_535);
-        assert_eq!(fits.state(&longest).as_str().len(), 65_535);
+        assert_eq!(fits.config(platform, &longest).as_str().len(), 65_535);
+        assert_eq!(fits.entity_availability(&longest).as_str().len(), 65_535);
+        for topic in [fits.command(&longest), fits.attributes(&longest)] {
+            assert!(topic.as_str().len() < 65_535);
+        }
         assert_eq!(topics(&(prefix + "p"), "s"), Err(TopicError::TooLong));
         assert_eq!(topics("p", &(state + "s")), Err(TopicError::TooLong));
     }
