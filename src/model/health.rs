@@ -1,7 +1,9 @@
 //! The daemon's own figures, readable by anyone without a lock.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Figures;
 
@@ -22,6 +24,17 @@ struct Cells {
     connections: AtomicU64,
     link_up: AtomicBool,
     degraded: AtomicBool,
+    down: Mutex<LinkDown>,
+    changed: Condvar,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LinkDown {
+    /// Why the last one ended, or could not be made; `None` before the first attempt has ended.
+    pub cause: Option<String>,
+    /// Whether there will be none any more: the bridge has ended.
+    pub ended: bool,
 }
 
 impl Health {
@@ -92,12 +105,46 @@ impl Health {
         self.0.degraded.store(degraded, Relaxed);
     }
 
-    /// States that the connection came up (counted) or went down.
-    pub fn set_link_up(&self, up: bool) {
-        if up {
-            self.0.connections.fetch_add(1, Relaxed);
-        }
-        self.0.link_up.store(up, Relaxed);
+    /// States that the connection came up, which is counted.
+    pub fn set_link_up(&self) {
+        let _down = self.down();
+        self.0.connections.fetch_add(1, Relaxed);
+        self.0.link_up.store(true, Relaxed);
+        self.0.changed.notify_all();
+    }
+
+    /// States that the connection went down, or could not be made, and why.
+    pub fn set_link_down(&self, cause: &dyn fmt::Display) {
+        let mut down = self.down();
+        down.cause = Some(cause.to_string());
+        self.0.link_up.store(false, Relaxed);
+    }
+
+    /// States that the bridge has ended.
+    pub fn set_ended(&self) {
+        let mut down = self.down();
+        down.ended = true;
+        self.0.link_up.store(false, Relaxed);
+        self.0.changed.notify_all();
+    }
+
+    /// Blocks until the broker is connected, for `limit` at most. Returns at once where it is, or where the bridge has
+    /// ended.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkDown`] where there was no connection in time.
+    pub fn wait_link_up(&self, limit: Duration) -> Result<(), LinkDown> {
+        let down = self.down();
+        let waiting = |down: &mut LinkDown| !self.link_up() && !down.ended;
+        let waited = self.0.changed.wait_timeout_while(down, limit, waiting);
+        let (down, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if self.link_up() { Ok(()) } else { Err(down.clone()) }
+    }
+
+    /// The one lock here: taken where the link changes, never on the way of a message.
+    fn down(&self) -> MutexGuard<'_, LinkDown> {
+        self.0.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,7 +157,11 @@ mod tests {
         let health = Health::default();
         assert_eq!(health.reconnects(), 0);
         for (up, reconnects) in [(true, 0), (false, 0), (true, 1), (false, 1), (true, 2)] {
-            health.set_link_up(up);
+            if up {
+                health.set_link_up()
+            } else {
+                health.set_link_down(&"cut")
+            }
             assert_eq!((health.reconnects(), health.link_up()), (reconnects, up));
         }
     }

@@ -12,7 +12,7 @@ mod topic;
 
 pub use chain::Chain;
 pub use delivery::{Delivery, Fate, Figures, Report, SpoolMode};
-pub use health::Health;
+pub use health::{Health, LinkDown};
 pub use id::{IdError, ObjectId};
 pub use message::{Incoming, Message, Qos, Token};
 pub use reading::{Reading, Value};
