@@ -22,10 +22,9 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use rumqttc::{Event, MqttOptions, Outgoing, Packet, QoS};
 use tempfile::TempDir;
 
-use luigi_mqtt::bridge::Client;
+use luigi_mqtt::Client;
 use luigi_mqtt::config::Config;
 use luigi_mqtt::config::Environment;
-use luigi_mqtt::daemon::Embedded;
 use luigi_mqtt::model::Delivery;
 use luigi_mqtt::model::Message;
 use luigi_mqtt::model::Qos;
@@ -212,7 +211,7 @@ fn this(role: &str, port: u16, qos: u8, messages: usize) -> Command {
 fn publish_with_luigi(port: u16, qos: u8, messages: usize, window: usize) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let luigi = connected(port, window, folder.path())?;
-    let (client, health) = (luigi.client(), luigi.health());
+    let (client, health) = (luigi.clone(), luigi.health());
     let topic = Topic::new(TOPIC)?;
     let qos = Qos::from_level(qos).ok_or("no such quality of service")?;
     let payload = [b'x'; PAYLOAD];
@@ -229,25 +228,25 @@ fn publish_with_luigi(port: u16, qos: u8, messages: usize, window: usize) -> Out
         thread::sleep(PAUSE);
     }
     println!("{}", began.elapsed().as_secs_f64());
-    luigi.stop(Duration::from_secs(1));
+    luigi.disconnect(Duration::from_secs(1));
     Ok(())
 }
 
 /// Publishes `message` once there is room for it.
 fn publish_patiently(client: &Client, mut message: Message) {
-    while let Err(refused) = client.publish(message, Delivery::Every) {
+    while let Err(refused) = client.publish_message(message, Delivery::Every) {
         message = refused.message;
         thread::sleep(PAUSE);
     }
 }
 
 /// As [`start`], connected and with its announcement behind it.
-fn connected(port: u16, window: usize, folder: &Path) -> Outcome<Embedded> {
+fn connected(port: u16, window: usize, folder: &Path) -> Outcome<Client> {
     let luigi = start(port, window, folder)?;
     // What waits for the announcement's end shows when that was.
     let topic = Topic::new(TOPIC)?;
     publish_patiently(
-        &luigi.client(),
+        &luigi,
         Message { topic, payload: (*b"").into(), qos: Qos::AtLeastOnce, retain: false },
     );
     while luigi.health().delivered() < 2 {
@@ -257,7 +256,7 @@ fn connected(port: u16, window: usize, folder: &Path) -> Outcome<Embedded> {
 }
 
 /// The library with the broker at `port`, whether there is one or not, and its spool in `folder`.
-fn start(port: u16, window: usize, folder: &Path) -> Outcome<Embedded> {
+fn start(port: u16, window: usize, folder: &Path) -> Outcome<Client> {
     let path = folder.join("luigi-mqtt.conf");
     let text = format!(
         "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Client]\nCLIENT_ID=luigi-bench\nMAX_IN_FLIGHT={window}\n\
@@ -266,7 +265,7 @@ fn start(port: u16, window: usize, folder: &Path) -> Outcome<Embedded> {
     fs::write(&path, text)?;
     let mut config = Config::load(Some(&path), &Environment::new("bench", Path::new("/")))?;
     config.spool.directory = folder.to_owned();
-    Ok(Embedded::start(config)?)
+    Ok(Client::connect(config)?)
 }
 
 /// The same with rumqttc alone, as its documentation has it.
@@ -315,19 +314,19 @@ fn time_calls(port: u16, calls: usize) -> Outcome<()> {
 
     let folder = tempfile::tempdir()?;
     let luigi = connected(port, WINDOW, folder.path())?;
-    let client = luigi.client();
-    let publish = |message| drop(black_box(client.publish(message, Delivery::Every)));
+    let client = luigi.clone();
+    let publish = |message| drop(black_box(client.publish_message(message, Delivery::Every)));
     time("publish, one after the other", calls, Duration::ZERO, publish)?;
     while luigi.health().waiting() > 0 {
         thread::sleep(PAUSE);
     }
     time("publish, 1000/s", paced, pace, publish)?;
-    luigi.stop(Duration::from_secs(1));
+    luigi.disconnect(Duration::from_secs(1));
 
     // Nobody listens where nobody ever will.
     let absent = start(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(), WINDOW, folder.path())?;
-    let client = absent.client();
-    let publish = |message| drop(black_box(client.publish(message, Delivery::Every)));
+    let client = absent.clone();
+    let publish = |message| drop(black_box(client.publish_message(message, Delivery::Every)));
     time("publish, broker away, 1000/s", paced, pace, publish)?;
     time("publish, broker away, one after the other", calls, Duration::ZERO, publish)?;
     Ok(())

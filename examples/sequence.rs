@@ -23,9 +23,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use luigi_mqtt::bridge::Client;
+use luigi_mqtt::Client;
 use luigi_mqtt::config::{Config, Environment};
-use luigi_mqtt::daemon::Embedded;
 use luigi_mqtt::model::{Chain, Delivery, Message, Qos, Topic};
 use luigi_mqtt::service::{logging, signal};
 
@@ -38,15 +37,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     logging::start(&config.logging)?;
     let stop = signal::stop_requested()?;
-    let luigi = Embedded::start(config)?;
+    let luigi = Client::connect(config)?;
     thread::scope(|scope| {
         for series in &series {
-            let (client, stop) = (luigi.client(), stop.clone());
+            let (client, stop) = (luigi.clone(), stop.clone());
             scope.spawn(move || series.publish(&client, length, pause, &stop));
         }
     });
     let _ = stop.recv(); // Without a series there is only the spool to be sent.
-    let farewell = luigi.stop(GOODBYE);
+    let farewell = luigi.disconnect(GOODBYE);
     println!("stopped; {} wait on the card, {} are lost", farewell.on_card, farewell.lost);
     Ok(())
 }
@@ -71,7 +70,7 @@ impl Series {
                 retain: self.delivery == Delivery::Latest,
             };
             let topic = &self.topic;
-            let answer = match client.publish(message, self.delivery) {
+            let answer = match client.publish_message(message, self.delivery) {
                 Ok(()) => format!("accepted {topic} {number}\n"),
                 Err(refused) => format!("refused {topic} {number} {}\n", Chain(&refused)),
             };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::dispatch::SubscriptionId;
 use crate::entity::Entity;
+use crate::entity::Topics;
 use crate::entity::ValueError;
 use crate::model::Message;
 use crate::model::Qos;
@@ -17,6 +19,12 @@ pub(super) struct Announced {
     topic: Topic,
     state: Option<State>,
     refused: bool,
+    /// Where its attributes go, where it has any, and what they are once that is known.
+    attributes: Option<(Topic, Option<Arc<[u8]>>)>,
+    /// Where its own availability is told, where it has one, and whether it is available.
+    availability: Option<(Topic, bool)>,
+    /// Those that end with it: its commands.
+    pub(super) subscriptions: Vec<SubscriptionId>,
 }
 
 #[derive(Debug)]
@@ -28,9 +36,18 @@ struct State {
 }
 
 impl Announced {
-    /// `entity`, whose states go to `topic`, with no state yet.
-    pub(super) fn new(entity: Entity, topic: Topic) -> Announced {
-        Announced { entity, topic, state: None, refused: false }
+    /// `entity`, whose states and whatever else it tells go to `topics`: available, with no state yet.
+    pub(super) fn new(entity: Entity, topics: &Topics) -> Announced {
+        let id = entity.id();
+        Announced {
+            topic: topics.state(id),
+            state: None,
+            refused: false,
+            attributes: entity.has_attributes().then(|| (topics.attributes(id), None)),
+            availability: entity.has_availability().then(|| (topics.entity_availability(id), true)),
+            subscriptions: Vec::new(),
+            entity,
+        }
     }
 
     /// The topic of its states.
@@ -51,10 +68,43 @@ impl Announced {
         Ok(())
     }
 
-    /// Takes over the newest state of `predecessor`, to which it means the same.
+    /// Takes over from `predecessor`, on the same platform, what still means the same.
     pub(super) fn inherit(&mut self, predecessor: Announced) {
-        self.state = predecessor.state;
-        self.refused = predecessor.refused;
+        if predecessor.entity.shares_states_with(&self.entity) {
+            self.state = predecessor.state;
+            self.refused = predecessor.refused;
+        }
+        if let (Some((_, attributes)), Some((_, known))) = (&mut self.attributes, predecessor.attributes) {
+            *attributes = known;
+        }
+        if let (Some((_, available)), Some((_, known))) = (&mut self.availability, predecessor.availability) {
+            *available = known;
+        }
+        self.subscriptions = predecessor.subscriptions;
+    }
+
+    /// Takes `payload` for its attributes. Returns the message that tells them, where it has any.
+    pub(super) fn set_attributes(&mut self, payload: String, qos: Qos) -> Option<Message> {
+        let (topic, attributes) = self.attributes.as_mut()?;
+        let payload = Arc::<[u8]>::from(payload.into_bytes());
+        *attributes = Some(Arc::clone(&payload));
+        Some(Message::retained(topic.clone(), payload, qos))
+    }
+
+    /// Takes note of whether it is available. Returns the message that tells so, where it has an availability of its own.
+    pub(super) fn set_available(&mut self, available: bool, qos: Qos) -> Option<Message> {
+        let (topic, known) = self.availability.as_mut()?;
+        *known = available;
+        Some(availability(topic, available, qos))
+    }
+
+    /// What is announced with it, retained: its availability and its attributes, where it has them and they are known.
+    pub(super) fn companions(&self, qos: Qos) -> impl Iterator<Item = Message> {
+        let available = self.availability.iter().map(move |(topic, is)| availability(topic, *is, qos));
+        let attributes = self.attributes.iter().filter_map(move |(topic, known)| {
+            Some(Message::retained(topic.clone(), Arc::clone(known.as_ref()?), qos))
+        });
+        available.chain(attributes)
     }
 
     /// The message that tells its newest state, and when that is no longer worth telling; `None` where
@@ -93,10 +143,16 @@ impl Announced {
     }
 }
 
+fn availability(topic: &Topic, available: bool, qos: Qos) -> Message {
+    let payload: &[u8] = if available { b"online" } else { b"offline" };
+    Message::retained(topic.clone(), payload, qos)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::tests::presence;
     use super::*;
     use crate::entity::BinarySensor;
 
@@ -114,7 +170,7 @@ mod tests {
     }
 
     fn hall(sensor: BinarySensor) -> Announced {
-        Announced::new(sensor.build().unwrap(), Topic::new("luigi/pi/hall").unwrap())
+        Announced::new(sensor.build().unwrap(), &presence().topics)
     }
 
     #[test]

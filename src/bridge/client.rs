@@ -3,14 +3,19 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_channel::{Sender, bounded};
 
 use super::Presence;
+use super::Subscriber;
 use super::entrance::Entrance;
 use super::event::{Publish, Request};
+use super::follow::FollowRequest;
+use crate::dispatch::SubscriptionId;
 use crate::entity::Entity;
 use crate::entity::EntityError;
+use crate::entity::Topics;
 use crate::model::Delivery;
 use crate::model::Message;
 use crate::model::ObjectId;
@@ -18,11 +23,13 @@ use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::Report;
 use crate::model::SpoolMode;
+use crate::outbox::Awaited;
+use crate::outbox::Receipt;
 use crate::worker::Outlet;
 
 /// A handle to the running bridge, cheap to clone and to share between threads.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Handle {
     pub(super) presence: Arc<Presence>,
     pub(super) requests: Sender<Request>,
     pub(super) publishes: Arc<Entrance>,
@@ -30,6 +37,8 @@ pub struct Client {
     /// Where messages of [`Delivery::Every`] wait, and how much room there is.
     pub(super) spool: SpoolMode,
     pub(super) spool_bytes: u64,
+    /// How many subscriptions there were, over all handles.
+    pub(super) subscriptions: Arc<AtomicU64>,
 }
 
 /// A message that was not accepted, and why.
@@ -55,7 +64,7 @@ pub enum RefusedBecause {
     LargerThan(u64),
 }
 
-impl Client {
+impl Handle {
     /// Announces `entity` to Home Assistant. One with the same id is replaced; its state stays where it means
     /// the same (so that a name or an icon can change), else it is unknown until the next reading.
     /// Blocks only while the bridge is busy with earlier requests: microseconds. Without effect once the
@@ -71,7 +80,7 @@ impl Client {
     }
 
     /// Removes the entity `id` from Home Assistant: its discovery and its retained state. Blocks as
-    /// [`Client::register`] does. An id that was never registered is no error.
+    /// [`Handle::register`] does. An id that was never registered is no error.
     pub fn unregister(&self, id: ObjectId) {
         let _ = self.requests.send(Request::Unregister(id));
     }
@@ -87,6 +96,21 @@ impl Client {
     ///
     /// [`Refused`], with the message in it; it is not delivered then.
     pub fn publish(&self, message: Message, delivery: Delivery) -> Result<(), Refused> {
+        self.accept(message, delivery, None)
+    }
+
+    /// As [`Handle::publish`]; what became of the message comes out of what is returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::publish`].
+    pub fn publish_with_receipt(&self, message: Message, delivery: Delivery) -> Result<Awaited, Refused> {
+        let (receipt, fate) = Receipt::channel();
+        self.accept(message, delivery, Some(receipt))?;
+        Ok(fate)
+    }
+
+    fn accept(&self, message: Message, delivery: Delivery, receipt: Option<Receipt>) -> Result<(), Refused> {
         let largest = if delivery == Delivery::Every { LARGEST.min(self.spool_bytes / 2) } else { LARGEST };
         if (message.topic.as_str().len() + message.payload.len()) as u64 > largest {
             return Err(Refused { message, cause: RefusedBecause::LargerThan(largest) });
@@ -94,10 +118,10 @@ impl Client {
         let promised =
             delivery == Delivery::Every && self.spool == SpoolMode::Always && message.qos > Qos::AtMostOnce;
         if !promised {
-            return self.hand_over(Publish { message, delivery, stored: None });
+            return self.hand_over(Publish { message, delivery, stored: None, receipt });
         }
         let (stored, heard) = bounded(1);
-        self.hand_over(Publish { message: message.clone(), delivery, stored: Some(stored) })?;
+        self.hand_over(Publish { message: message.clone(), delivery, stored: Some(stored), receipt })?;
         heard.recv().map_err(|_| Refused { message, cause: RefusedBecause::Stopped })
     }
 
@@ -112,9 +136,57 @@ impl Client {
         self.readings.offer(reading)
     }
 
-    /// Where a source puts its readings: [`Client::offer`] as a value of its own.
+    /// Where a source puts its readings: [`Handle::offer`] as a value of its own.
     pub fn outlet(&self) -> Outlet<Reading> {
         self.readings.clone()
+    }
+
+    /// Publishes `attributes`, a JSON object, of the entity `id`. Blocks as [`Handle::register`] does; without effect for
+    /// an entity that has none.
+    pub fn set_attributes(&self, id: ObjectId, attributes: String) {
+        let _ = self.requests.send(Request::Attributes(id, attributes));
+    }
+
+    /// Says whether the entity `id` is available, apart from its device. Blocks as [`Handle::register`] does; without
+    /// effect for an entity that has no availability of its own.
+    pub fn set_available(&self, id: ObjectId, available: bool) {
+        let _ = self.requests.send(Request::Available(id, available));
+    }
+
+    /// A name for a subscription that nobody else has.
+    pub fn subscription_id(&self) -> SubscriptionId {
+        SubscriptionId(self.subscriptions.fetch_add(1, Relaxed))
+    }
+
+    /// Has what the broker sends to `subscriber` put into its mailbox, on this connection and all after it, until
+    /// [`Handle::unsubscribe`], or until the entity that owns it is removed. Blocks as [`Handle::register`] does.
+    /// False once the bridge has stopped.
+    pub fn subscribe(&self, subscriber: Subscriber) -> bool {
+        self.requests.send(Request::Subscribe(subscriber)).is_ok()
+    }
+
+    /// Ends a subscription: nothing is put into its mailbox any more once this returns, and no call of its callback begins.
+    /// Blocks until the bridge has the time: microseconds.
+    pub fn unsubscribe(&self, id: SubscriptionId) {
+        let (tell, told) = bounded(1);
+        if self.requests.send(Request::Unsubscribe(id, tell)).is_ok() {
+            let _ = told.recv();
+        }
+    }
+
+    /// Asks something of what others announce. False once the bridge has stopped.
+    pub(super) fn follow(&self, request: FollowRequest) -> bool {
+        self.requests.send(Request::Follow(request)).is_ok()
+    }
+
+    /// Where entities are announced, and where their states go.
+    pub fn topics(&self) -> &Topics {
+        &self.presence.topics
+    }
+
+    /// Quality of service of all that says nothing else.
+    pub fn qos(&self) -> Qos {
+        self.presence.qos
     }
 
     /// What became of all messages so far, in all and for each entity; `None` once the bridge has stopped. Blocks until

@@ -7,13 +7,19 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, never, select_biased};
 
 use super::entrance::Entrance;
+use super::follow::FollowRequest;
+use crate::dispatch::Mailbox;
+use crate::dispatch::SubscriptionId;
 use crate::entity::Entity;
 use crate::link::LinkEvent;
 use crate::model::Delivery;
 use crate::model::Message;
 use crate::model::ObjectId;
+use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::Report;
+use crate::model::TopicFilter;
+use crate::outbox::Receipt;
 use crate::outbox::spool::SpoolEvent;
 
 /// Everything that can happen to the bridge. Nothing else changes its state.
@@ -40,9 +46,11 @@ pub(super) struct Publish {
     pub(super) delivery: Delivery,
     /// Hears once the message is on the card, for those who were promised that.
     pub(super) stored: Option<Sender<()>>,
+    /// Hears what became of the message.
+    pub(super) receipt: Option<Receipt>,
 }
 
-/// What a [`Client`](super::Client) asks of the bridge.
+/// What a [`Handle`](super::Handle) asks of the bridge.
 #[derive(Debug)]
 pub(super) enum Request {
     /// Announce this entity, in the place of any other with its id.
@@ -51,6 +59,31 @@ pub(super) enum Request {
     Unregister(ObjectId),
     /// Tell what became of all messages.
     Report(Sender<Report>),
+    /// Publish these attributes of an entity: a JSON object.
+    Attributes(ObjectId, String),
+    /// Say that an entity is available, or that it is not.
+    Available(ObjectId, bool),
+    /// Hand on what the broker sends.
+    Subscribe(Subscriber),
+    /// Do so no longer. Hears once it is so.
+    Unsubscribe(SubscriptionId, Sender<()>),
+    /// About what others announce.
+    Follow(FollowRequest),
+}
+
+/// Somebody who wants to have what the broker sends.
+#[derive(Debug)]
+pub struct Subscriber {
+    /// From [`Handle::subscription_id`](super::Handle::subscription_id).
+    pub id: SubscriptionId,
+    /// The entity with which the subscription ends.
+    pub owner: Option<ObjectId>,
+    /// On which topics.
+    pub filter: TopicFilter,
+    /// The highest quality of service at which messages come.
+    pub qos: Qos,
+    /// Where they go.
+    pub mailbox: Mailbox,
 }
 
 /// The receiving ends of everything that reports to the bridge.

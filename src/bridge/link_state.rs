@@ -1,8 +1,9 @@
 //! The connection to the broker as the bridge knows it. The one place where it changes, hence the one place
 //! that logs it: a line per transition, never one per retry.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::wire::Change;
 use crate::link::Down;
 use crate::link::LinkError;
 use crate::link::Session;
@@ -50,6 +51,24 @@ impl LinkState {
         match &mut self.link {
             Link::Up(session) => session.publish(token, message).is_ok(),
             Link::Down | Link::Leaving => false,
+        }
+    }
+
+    /// Asks of the broker what `change` says. Returns how many of its filters, from the first on; `None` where there is no
+    /// connection, or an answer is still to come.
+    pub(super) fn ask(&mut self, change: &Change) -> Option<usize> {
+        let Link::Up(session) = &mut self.link else { return None };
+        match change {
+            Change::Subscribe(filters) => session.subscribe(filters).ok(),
+            Change::Unsubscribe(filters) => session.unsubscribe(filters).ok(),
+        }
+    }
+
+    /// When the question was asked that the broker has not answered.
+    pub(super) fn unanswered_since(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Up(session) => session.unanswered_since(),
+            Link::Down | Link::Leaving => None,
         }
     }
 

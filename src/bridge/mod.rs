@@ -1,4 +1,4 @@
-//! The loop that owns all state: [`Bridge`]; and [`Client`], the handle to it.
+//! The loop that owns all state: [`Bridge`]; and [`Handle`] to it.
 //!
 //! Everything that can happen is one event, and one function handles it. The loop waits for its inbox and
 //! for nothing else: not for a thread, not for the network. So anyone may wait for the loop, and it cannot
@@ -7,16 +7,19 @@
 mod announced;
 mod announcement;
 mod client;
+mod entities;
 mod entrance;
 mod event;
+mod follow;
 mod handle;
 mod link_state;
 mod spooling;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-pub use client::{Client, Refused, RefusedBecause};
-pub use event::Inbox;
+pub use client::{Handle, Refused, RefusedBecause};
+pub use event::{Inbox, Subscriber};
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -31,8 +34,10 @@ use entrance::Entrance;
 use event::Event;
 use link_state::LinkState;
 use spooling::Spooling;
+use wire::Wire;
 
 use crate::config;
+use crate::dispatch::Dispatch;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::EntityError;
@@ -46,6 +51,7 @@ use crate::model::Reading;
 use crate::model::Topic;
 use crate::outbox::Outbox;
 use crate::outbox::Situation;
+use crate::registry::Registry;
 use crate::worker::Outlet;
 
 /// What is the same for everything that is announced.
@@ -61,6 +67,8 @@ pub struct Presence {
     pub birth_topic: Topic,
     /// What it says there.
     pub birth_payload: String,
+    /// What is followed below it without being announced: `<layout>/<type>/<id>/state`.
+    pub layout: Topic,
 }
 
 /// The loop that owns all state: entities, outbox, and what is known of the link.
@@ -72,6 +80,11 @@ pub struct Bridge {
     spooling: Spooling,
     link: LinkState,
     announcement: Announcement,
+    /// What the broker is to send, and who is to have it.
+    wire: Wire,
+    dispatch: Dispatch,
+    /// What others announce, while somebody wants to know.
+    registry: Option<Box<Registry>>,
     health: Health,
     readings: Outlet<Reading>,
     /// How many of the drops that `readings` counted are in `health`.
@@ -97,7 +110,7 @@ pub fn new(
     health: Health,
     stop: Receiver<Infallible>,
     link: Receiver<LinkEvent>,
-) -> (Bridge, Inbox, Client) {
+) -> (Bridge, Inbox, Handle) {
     let (requests, requested) = bounded(REQUESTS);
     let (readings, read) = bounded(READINGS);
     let (publishes, published) = bounded(PUBLISHES);
@@ -112,6 +125,9 @@ pub fn new(
         spooling: Spooling::new(spool, spool_events),
         link: LinkState::default(),
         announcement: Announcement::Done,
+        wire: Wire::default(),
+        dispatch: Dispatch::new(),
+        registry: None,
         health,
         readings: readings.clone(),
         drops_seen: 0,
@@ -131,7 +147,9 @@ pub fn new(
         readings: read,
         nothing: crossbeam_channel::never(),
     };
-    (bridge, inbox, Client { presence, requests, publishes, readings, spool: mode, spool_bytes })
+    let subscriptions = Arc::default();
+    let handle = Handle { presence, requests, publishes, readings, spool: mode, spool_bytes, subscriptions };
+    (bridge, inbox, handle)
 }
 
 impl Presence {
@@ -180,6 +198,8 @@ impl Bridge {
             self.handle(event, Instant::now());
         }
         inbox.close();
+        // What a callback publishes from here on is handed back to it.
+        std::mem::take(&mut self.dispatch).stop(CALLBACKS_END);
         self.announcement = Announcement::Closing;
         // A quarter is left for the last message, however much before it is never acknowledged.
         self.deliver(inbox, began + limit / 4 * 3);
@@ -192,6 +212,7 @@ impl Bridge {
         let waiting = undelivered.min(self.outbox.len());
         let deadline = Instant::now() + spooling::LIMIT;
         self.store_all(inbox, deadline);
+        self.health.set_ended();
         let on_card = self.outbox.on_card().min(waiting);
         self.spooling.stop(deadline.saturating_duration_since(Instant::now()));
         Farewell { lost: waiting - on_card, on_card }
@@ -242,8 +263,15 @@ impl Bridge {
     /// When the bridge next has something to do by itself; `None` while it has not.
     fn deadline(&self) -> Option<Instant> {
         let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).filter(|_| self.link.is_up());
+        let unanswered = self.link.unanswered_since().map(|it| it + ACKNOWLEDGE_LIMIT);
         let step = self.announcement.due().filter(|_| self.link.is_up());
-        overdue.into_iter().chain(step).chain(self.outbox.order_due(Instant::now(), self.situation())).min()
+        overdue
+            .into_iter()
+            .chain(unanswered)
+            .chain(self.dispatch.due())
+            .chain(step)
+            .chain(self.outbox.order_due(Instant::now(), self.situation()))
+            .min()
     }
 
     fn situation(&self) -> Situation {
@@ -264,5 +292,7 @@ const SPOOL_EVENTS: usize = 4;
 /// A broker that has acknowledged nothing of what it was sent for this long is given up, and the connection
 /// made anew: keep alive alone does not notice a broker that answers pings and nothing else.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
+/// How long a callback that is at work may go on at the end; it is left behind after that.
+const CALLBACKS_END: Duration = Duration::from_secs(1);
 /// Nobody waits longer for an end; and the clock has one too, beyond which there is no counting.
 const LONGEST_END: Duration = Duration::from_secs(24 * 3600);

@@ -27,7 +27,7 @@ use crate::model::SpoolMode;
 use crate::model::Topic;
 use crate::model::Value;
 
-fn presence() -> Presence {
+pub(super) fn presence() -> Presence {
     let topic = |text| Topic::new(text).unwrap();
     let node = ObjectId::new("pi").unwrap();
     let (state, availability) = (topic("luigi/pi"), topic("luigi/pi/availability"));
@@ -43,6 +43,7 @@ fn presence() -> Presence {
         qos: Qos::AtLeastOnce,
         birth_topic: topic("homeassistant/status"),
         birth_payload: "online".to_owned(),
+        layout: topic("smarthome"),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use super::Exit;
 use super::complain;
 use crate::bridge::Presence;
+use crate::client;
 use crate::config::Config;
-use crate::daemon;
 use crate::entity::Entity;
 use crate::link::Outcome;
 use crate::link::check_files;
@@ -21,7 +21,7 @@ use crate::source::host;
 /// the broker. Every problem is printed, not the first alone.
 pub(super) fn check(config: &Config, connect: bool) -> Exit {
     let mut output = io::stdout().lock();
-    let presence = match daemon::presence(config) {
+    let presence = match client::presence(config) {
         Ok(presence) => presence,
         Err(error) => {
             complain(format_args!("luigi-mqtt: {}", Chain(&error)));
@@ -68,7 +68,7 @@ fn announced(presence: &Presence, entities: &[&Entity]) -> String {
 
 /// Tries each broker step by step. Returns whether no step fails at any of them.
 fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> bool {
-    let options = daemon::link_options(config, presence);
+    let options = client::link_options(config, presence);
     let topics = probe_topics(config, presence);
     let mut well = true;
     for site in options.sites() {

@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::complain;
+use crate::client::StartError;
 use crate::config::Config;
 use crate::daemon;
 use crate::daemon::DaemonError;
@@ -14,8 +15,8 @@ pub(super) fn run(config: Config, mock: bool) -> Exit {
         Err(error) => {
             complain(format_args!("luigi-mqtt: {}", Chain(&error)));
             match error {
-                DaemonError::Topic(_) | DaemonError::Entity(_) => Exit::Config,
-                DaemonError::Link | DaemonError::System { .. } => Exit::System,
+                DaemonError::Start(StartError::Topic(_) | StartError::Entity(_)) => Exit::Config,
+                _ => Exit::System,
             }
         }
     }

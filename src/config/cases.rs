@@ -192,6 +192,7 @@ fn describe(config: &Config) -> Vec<String> {
         format!("discovery prefix: {}", topics.discovery_prefix),
         format!("state: {}", topics.state),
         format!("availability: {}", topics.availability),
+        format!("layout: {}", topics.layout),
         format!("device: {} | {} | {}", discovery.device_name, discovery.manufacturer, discovery.model),
         format!("software: {:?}", discovery.sw_version),
         format!("birth: {} {}", discovery.birth_topic, discovery.birth_payload),

@@ -35,6 +35,8 @@ pub(super) const MAX_IN_FLIGHT: &str = "100";
 /// The shell module's: nothing is left behind at the broker, and a state that comes twice does no harm.
 pub(super) const CLEAN_SESSION: &str = "yes";
 
+/// That of the Python client which had this layout.
+pub(super) const LAYOUT_PREFIX: &str = "smarthome";
 /// Home Assistant's own.
 pub(super) const TOPIC_PREFIX: &str = "homeassistant";
 /// The Python module's: states go to levels below it.

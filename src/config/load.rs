@@ -292,6 +292,7 @@ mod tests {
                 "MQTT_PASSWORD: expected one line of 1 to 65535 bytes of text in UTF-8",
                 "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#/pi\"",
                 "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#/pi/availability\"",
+                "MQTT_TOPIC_PREFIX: expected a topic without the wildcards + and #, found \"a/#\"",
             ],
         );
     }

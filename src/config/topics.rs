@@ -16,6 +16,8 @@ pub struct Topics {
     pub state: Topic,
     /// `online` or `offline`, retained.
     pub availability: Topic,
+    /// Where devices are that nobody announces: their states come on `<layout>/<type>/<id>/state`.
+    pub layout: Topic,
 }
 
 /// How the device shows in Home Assistant.
@@ -55,6 +57,10 @@ impl Topics {
             .key(TOPICS, "AVAILABILITY_TOPIC")
             .or_variable_as(PREFIX_VARIABLE, availability_below)
             .or(&availability_below(defaults::MESSAGE_PREFIX), value::topic);
+        let layout = settings
+            .key(TOPICS, "LAYOUT_PREFIX")
+            .or_variable_as(PREFIX_VARIABLE, |prefix| prefix.trim_end_matches('/').to_owned())
+            .or(defaults::LAYOUT_PREFIX, value::topic);
         for key in ["BASE_TOPIC", "DEVICE_PREFIX"] {
             settings.without_effect(
                 TOPICS,
@@ -62,7 +68,12 @@ impl Topics {
                 "topics follow the Python module, states go below STATE_TOPIC",
             );
         }
-        Ok(Topics { discovery_prefix: discovery_prefix?, state: state?, availability: availability? })
+        Ok(Topics {
+            discovery_prefix: discovery_prefix?,
+            state: state?,
+            availability: availability?,
+            layout: layout?,
+        })
     }
 }
 

@@ -226,3 +226,9 @@ const MOST_RETAINED: usize = 16_384;
 
 #[cfg(test)]
 mod tests;
+
+impl std::fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatch").field("subscriptions", &self.subscriptions.len()).finish_non_exhaustive()
+    }
+}

@@ -86,6 +86,14 @@ impl Draft {
 /// Gives the builder `$builder` of the platform `$platform` the setters that every platform has.
 macro_rules! common_setters {
     ($builder:ident, $platform:literal) => {
+        impl TryFrom<$builder> for $crate::entity::Entity {
+            type Error = $crate::entity::EntityError;
+
+            fn try_from(description: $builder) -> Result<Self, Self::Error> {
+                description.build()
+            }
+        }
+
         impl $builder {
             /// Its icon, as `prefix:name`: `mdi:thermometer`. A device class has one of its own.
             pub fn icon(mut self, icon: &str) -> $builder {

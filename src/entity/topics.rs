@@ -68,6 +68,11 @@ impl Topics {
         &self.availability
     }
 
+    /// Below which entities are announced.
+    pub fn discovery_prefix(&self) -> &Topic {
+        &self.discovery_prefix
+    }
+
     /// The level of the discovery topics that is the device's own.
     pub fn node(&self) -> &ObjectId {
         &self.node

@@ -56,11 +56,11 @@ impl Mode {
     }
 
     /// Whether an entity can be reached by what its rules have heard; true where it has none.
-    pub(super) fn is_available(self, rules: impl Iterator<Item = Heard> + Clone) -> bool {
+    pub(super) fn is_available(self, mut rules: impl Iterator<Item = Heard> + Clone) -> bool {
         match self {
             _ if rules.clone().next().is_none() => true,
-            Mode::All => rules.map(|it| it.available).all(|it| it),
-            Mode::Any => rules.map(|it| it.available).any(|it| it),
+            Mode::All => rules.all(|it| it.available),
+            Mode::Any => rules.any(|it| it.available),
             Mode::Latest => rules.max_by_key(|it| it.at).is_some_and(|it| it.available),
         }
     }

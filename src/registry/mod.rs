@@ -24,6 +24,7 @@ mod topics;
 mod tests;
 
 pub use availability::Availability;
+pub use capability::SetError;
 pub use change::Change;
 pub use discovered::{Device, Discovered, Origin, State};
 pub use flaw::{Flaw, MAX_PAYLOAD, Refusal};

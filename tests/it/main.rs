@@ -4,6 +4,10 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod chaos;
+mod client_connect;
+mod client_entities;
+mod client_subscribe;
+mod examples;
 mod hanging_source;
 mod home_assistant;
 mod layering;
@@ -33,6 +37,7 @@ mod scenario_every;
 mod scenario_failover;
 mod scenario_lifecycle;
 mod scenario_takeover;
+mod seeds;
 mod support;
 mod support_itself;
 mod support_relay;

@@ -1,6 +1,6 @@
 //! A message at which a real broker closes every connection.
 
-use luigi_mqtt::daemon::Embedded;
+use luigi_mqtt::Client;
 use luigi_mqtt::model::Delivery;
 use luigi_mqtt::model::Message;
 use luigi_mqtt::model::Qos;
@@ -21,12 +21,12 @@ fn check(keys: &[(&str, &str, &str)]) -> u64 {
     let extra = "max_packet_size 2000".to_owned();
     let mosquitto = Mosquitto::start(MosquittoOptions { extra, ..Default::default() });
     let observer = Observer::start(&mosquitto, &["bulk/#"]);
-    let luigi = Embedded::start(hasty(&config(mosquitto.port(), keys))).unwrap();
-    let client = luigi.client();
+    let luigi = Client::connect(hasty(&config(mosquitto.port(), keys))).unwrap();
+    let client = luigi.clone();
     for (topic, bytes) in [("bulk/before", 10), ("bulk/poison", 5_000), ("bulk/after", 10)] {
         let (topic, payload) = (Topic::new(topic).unwrap(), "x".repeat(bytes).into_bytes().into());
         let message = Message { topic, payload, qos: Qos::AtLeastOnce, retain: false };
-        client.publish(message, Delivery::Every).unwrap();
+        client.publish_message(message, Delivery::Every).unwrap();
     }
     let text = "x".repeat(10);
     observer.wait_for_latest("bulk/before", &text);

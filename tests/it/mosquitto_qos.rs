@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luigi_mqtt::daemon::Embedded;
+use luigi_mqtt::Client;
 use luigi_mqtt::model::Delivery;
 use luigi_mqtt::model::Message;
 use luigi_mqtt::model::Qos;
@@ -77,14 +77,14 @@ fn at_qos_1_and_2_at_once_the_broker_throws_nothing_away() {
     let observer = Observer::start(&mosquitto, &["mixed"]);
     let relay = Relay::start(mosquitto.port());
     relay.turn(Weather::Late(Duration::from_millis(20)));
-    let luigi = Embedded::start(hasty(&config(relay.port(), &[]))).unwrap();
+    let luigi = Client::connect(hasty(&config(relay.port(), &[]))).unwrap();
     wait_until("the link", LIMIT, || luigi.health().link_up());
     let numbers = || 0..200;
     for number in numbers() {
         // A few at QoS 1 among many at QoS 2, so that those come close to their limit.
         let qos = if number % 5 == 0 { Qos::AtLeastOnce } else { Qos::ExactlyOnce };
         let (topic, payload) = (Topic::new("mixed").unwrap(), number.to_string().into_bytes().into());
-        luigi.client().publish(Message { topic, payload, qos, retain: false }, Delivery::Every).unwrap();
+        luigi.publish_message(Message { topic, payload, qos, retain: false }, Delivery::Every).unwrap();
     }
     let found = || observer.messages().iter().map(Seen::text).collect::<Vec<_>>();
     let all_are_there = || numbers().all(|it| found().contains(&it.to_string()));

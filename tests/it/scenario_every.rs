@@ -4,13 +4,12 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use luigi_mqtt::bridge::Client;
+use luigi_mqtt::Client;
 use luigi_mqtt::bridge::Farewell;
 use luigi_mqtt::bridge::Refused;
 use luigi_mqtt::bridge::RefusedBecause;
 use luigi_mqtt::config::Config;
 use luigi_mqtt::config::Spool;
-use luigi_mqtt::daemon::Embedded;
 use luigi_mqtt::entity::BinarySensor;
 use luigi_mqtt::entity::Sensor;
 use luigi_mqtt::mock::Broker;
@@ -48,7 +47,7 @@ fn message(topic: &str, payload: impl ToString, qos: Qos) -> Message {
 /// Publishes `payload`, however long there is no room for it.
 fn publish(client: &Client, payload: usize) {
     let mut message = message("door/opened", payload, Qos::AtLeastOnce);
-    while let Err(refused) = client.publish(message, Delivery::Every) {
+    while let Err(refused) = client.publish_message(message, Delivery::Every) {
         assert_eq!(refused.cause, RefusedBecause::Full);
         message = refused.message;
         thread::yield_now();
@@ -77,14 +76,14 @@ fn what_is_published_while_the_broker_is_away_arrives_in_order_once_it_is_there(
     for mode in [SpoolMode::Memory, SpoolMode::Outage, SpoolMode::Always] {
         let folder = tempfile::tempdir().unwrap();
         let mut broker = Broker::start(Faults::default()).unwrap();
-        let luigi = Embedded::start(configuration(broker.address().port(), mode, folder.path())).unwrap();
+        let luigi = Client::connect(configuration(broker.address().port(), mode, folder.path())).unwrap();
         wait_until("the link to be up", LIMIT, || luigi.health().link_up());
         broker.stop();
-        (0..300).for_each(|it| publish(&luigi.client(), it));
+        (0..300).for_each(|it| publish(&luigi, it));
         let witness = Witness::of(&broker);
         broker.restart().unwrap();
         wait_for_arrivals(&witness, 300);
-        assert_eq!(luigi.stop(LIMIT), Farewell::default(), "{mode:?}");
+        assert_eq!(luigi.disconnect(LIMIT), Farewell::default(), "{mode:?}");
     }
 }
 
@@ -94,11 +93,11 @@ fn quality_of_service_and_retain_are_as_each_message_says() {
     let broker = Broker::start(Faults::default()).unwrap();
     let witness = Witness::of(&broker);
     let port = broker.address().port();
-    let luigi = Embedded::start(configuration(port, SpoolMode::Memory, folder.path())).unwrap();
+    let luigi = Client::connect(configuration(port, SpoolMode::Memory, folder.path())).unwrap();
     for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for delivery in [Delivery::Latest, Delivery::Every] {
             let topic = format!("test/{qos:?}/{delivery:?}");
-            luigi.client().publish(message(&topic, "x", qos), delivery).unwrap();
+            luigi.publish_message(message(&topic, "x", qos), delivery).unwrap();
         }
     }
     let ours = |it: &&Publish| it.topic.as_str().starts_with("test/");
@@ -112,32 +111,32 @@ fn quality_of_service_and_retain_are_as_each_message_says() {
 fn what_is_left_at_the_end_is_on_the_card_and_goes_first_at_the_next_start() {
     for mode in [SpoolMode::Outage, SpoolMode::Always] {
         let folder = tempfile::tempdir().unwrap();
-        let luigi = Embedded::start(configuration(free_port(), mode, folder.path())).unwrap();
-        (0..500).for_each(|it| publish(&luigi.client(), it));
-        assert_eq!(luigi.stop(Duration::ZERO), Farewell { lost: 0, on_card: 500 }, "{mode:?}");
+        let luigi = Client::connect(configuration(free_port(), mode, folder.path())).unwrap();
+        (0..500).for_each(|it| publish(&luigi, it));
+        assert_eq!(luigi.disconnect(Duration::ZERO), Farewell { lost: 0, on_card: 500 }, "{mode:?}");
 
         let broker = Broker::start(Faults::default()).unwrap();
         let witness = Witness::of(&broker);
-        let luigi = Embedded::start(configuration(broker.address().port(), mode, folder.path())).unwrap();
-        (500..600).for_each(|it| publish(&luigi.client(), it));
+        let luigi = Client::connect(configuration(broker.address().port(), mode, folder.path())).unwrap();
+        (500..600).for_each(|it| publish(&luigi, it));
         wait_for_arrivals(&witness, 600);
-        let figures = luigi.client().report().unwrap().total;
+        let figures = luigi.clone().report().unwrap().total;
         assert_eq!(figures.waiting, 0, "{figures:?}");
-        assert_eq!(luigi.stop(LIMIT), Farewell::default());
+        assert_eq!(luigi.disconnect(LIMIT), Farewell::default());
     }
 }
 
 #[test]
 fn a_spool_of_another_mode_is_delivered_too() {
     let folder = tempfile::tempdir().unwrap();
-    let luigi = Embedded::start(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
-    (0..10).for_each(|it| publish(&luigi.client(), it));
-    assert_eq!(luigi.stop(Duration::ZERO).on_card, 10);
+    let luigi = Client::connect(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
+    (0..10).for_each(|it| publish(&luigi, it));
+    assert_eq!(luigi.disconnect(Duration::ZERO).on_card, 10);
     let broker = Broker::start(Faults::default()).unwrap();
     let witness = Witness::of(&broker);
     let port = broker.address().port();
-    let luigi = Embedded::start(configuration(port, SpoolMode::Memory, folder.path())).unwrap();
-    (10..20).for_each(|it| publish(&luigi.client(), it));
+    let luigi = Client::connect(configuration(port, SpoolMode::Memory, folder.path())).unwrap();
+    (10..20).for_each(|it| publish(&luigi, it));
     wait_for_arrivals(&witness, 20);
     drop(luigi);
 }
@@ -148,9 +147,9 @@ fn a_spool_that_cannot_be_leaves_messages_in_memory_and_says_so_in_its_health() 
     std::fs::write(folder.path().join("state"), "a file where the folder should be").unwrap();
     let mut broker = Broker::start(Faults::default()).unwrap();
     let port = broker.address().port();
-    let luigi = Embedded::start(configuration(port, SpoolMode::Always, folder.path())).unwrap();
+    let luigi = Client::connect(configuration(port, SpoolMode::Always, folder.path())).unwrap();
     broker.stop();
-    (0..300).for_each(|it| publish(&luigi.client(), it));
+    (0..300).for_each(|it| publish(&luigi, it));
     wait_until("the spool to be missed", LIMIT, || luigi.health().spool_degraded());
     let witness = Witness::of(&broker);
     broker.restart().unwrap();
@@ -162,13 +161,13 @@ fn messages_that_come_too_fast_are_handed_back_and_nothing_accepted_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(Faults { withhold_acks: Some(1), ..Faults::default() }).unwrap();
     let port = broker.address().port();
-    let luigi = Embedded::start(configuration(port, SpoolMode::Outage, folder.path())).unwrap();
-    let client = luigi.client();
+    let luigi = Client::connect(configuration(port, SpoolMode::Outage, folder.path())).unwrap();
+    let client = luigi.clone();
     wait_until("the link to be up", LIMIT, || luigi.health().link_up());
     let large = "x".repeat(10_000);
     let mut accepted = 0;
     let refused: Refused = loop {
-        match client.publish(message("bulk", &large, Qos::AtLeastOnce), Delivery::Every) {
+        match client.publish_message(message("bulk", &large, Qos::AtLeastOnce), Delivery::Every) {
             Ok(()) => accepted += 1,
             Err(refused) => break refused,
         }
@@ -186,9 +185,9 @@ fn messages_that_come_too_fast_are_handed_back_and_nothing_accepted_is_lost() {
 #[test]
 fn a_message_that_is_too_large_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let luigi = Embedded::start(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
+    let luigi = Client::connect(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
     let large = message("bulk", "x".repeat(600_000), Qos::AtLeastOnce);
-    let refused = luigi.client().publish(large.clone(), Delivery::Every).unwrap_err();
+    let refused = luigi.publish_message(large.clone(), Delivery::Every).unwrap_err();
     assert_eq!(refused, Refused { message: large, cause: RefusedBecause::LargerThan(524_288) });
     assert_eq!(refused.to_string(), "cannot publish 600000 bytes on bulk");
     assert_eq!(refused.cause.to_string(), "topic and payload may have 524288 bytes together");
@@ -197,11 +196,11 @@ fn a_message_that_is_too_large_is_refused_at_once() {
 #[test]
 fn a_client_of_an_ended_bridge_hands_messages_back() {
     let folder = tempfile::tempdir().unwrap();
-    let luigi = Embedded::start(configuration(free_port(), SpoolMode::Always, folder.path())).unwrap();
-    let client = luigi.client();
-    luigi.stop(Duration::ZERO);
+    let luigi = Client::connect(configuration(free_port(), SpoolMode::Always, folder.path())).unwrap();
+    let client = luigi.clone();
+    luigi.disconnect(Duration::ZERO);
     let late = message("late", 1, Qos::AtLeastOnce);
-    let refused = client.publish(late.clone(), Delivery::Every).unwrap_err();
+    let refused = client.publish_message(late.clone(), Delivery::Every).unwrap_err();
     assert_eq!(refused, Refused { message: late, cause: RefusedBecause::Stopped });
     assert_eq!(client.report(), None);
 }
@@ -209,11 +208,12 @@ fn a_client_of_an_ended_bridge_hands_messages_back() {
 #[test]
 fn an_end_while_others_still_publish_comes_and_keeps_all_that_was_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let luigi = Embedded::start(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
+    let luigi = Client::connect(configuration(free_port(), SpoolMode::Outage, folder.path())).unwrap();
     let publish_until_the_end = |client: Client| {
         let mut accepted = 0;
         loop {
-            match client.publish(message("door/opened", accepted, Qos::AtLeastOnce), Delivery::Every) {
+            match client.publish_message(message("door/opened", accepted, Qos::AtLeastOnce), Delivery::Every)
+            {
                 Ok(()) => accepted += 1,
                 Err(refused) if refused.cause == RefusedBecause::Stopped => return accepted,
                 Err(_) => thread::yield_now(),
@@ -221,9 +221,9 @@ fn an_end_while_others_still_publish_comes_and_keeps_all_that_was_accepted() {
         }
     };
     let publishers =
-        [luigi.client(), luigi.client()].map(|it| thread::spawn(move || publish_until_the_end(it)));
+        [luigi.clone(), luigi.clone()].map(|it| thread::spawn(move || publish_until_the_end(it)));
     wait_until("many to be accepted", LIMIT, || luigi.health().accepted() > 500);
-    let farewell = luigi.stop(Duration::ZERO);
+    let farewell = luigi.disconnect(Duration::ZERO);
     let accepted: u64 = publishers.map(|it| it.join().unwrap()).iter().sum();
     assert_eq!(farewell, Farewell { lost: 0, on_card: accepted });
 }
@@ -233,8 +233,8 @@ fn an_entity_has_every_state_delivered_where_it_was_built_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Broker::start(Faults::default()).unwrap();
     let port = broker.address().port();
-    let luigi = Embedded::start(configuration(port, SpoolMode::Outage, folder.path())).unwrap();
-    let client = luigi.client();
+    let luigi = Client::connect(configuration(port, SpoolMode::Outage, folder.path())).unwrap();
+    let client = luigi.clone();
     let doorbell = BinarySensor::new("doorbell", "Doorbell").delivery(Delivery::Every).qos(Qos::ExactlyOnce);
     client.register(doorbell.build().unwrap()).unwrap();
     client.register(Sensor::new("attic", "Attic").build().unwrap()).unwrap();

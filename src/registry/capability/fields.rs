@@ -1,5 +1,7 @@
 //! What is known of one entity's state.
 
+use std::fmt;
+
 use serde_json::Value;
 
 /// What an entity has told of itself, by field name: `state`, `brightness`, `attributes`. In the order of the
@@ -20,6 +22,16 @@ pub enum FieldValue {
     /// The device's own words, where its template or its value is none that we understand. At most 1,024 bytes of
     /// it, cut at a character, with `…` after the cut.
     Raw(String),
+}
+
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldValue::Known(Value::String(text)) => f.write_str(text),
+            FieldValue::Known(value) => value.fmt(f),
+            FieldValue::Raw(words) => write!(f, "{words:?} (raw)"),
+        }
+    }
 }
 
 impl Fields {

@@ -1,13 +1,12 @@
 //! Our own process: `examples/sequence.rs`, which embeds the library.
 
-use std::env;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::LIMIT;
 use crate::support::Process;
+use crate::support::example;
 
 use super::disk::tolerant;
 use super::journal::Journal;
@@ -52,7 +52,6 @@ impl Publisher {
         ledger: Arc<Mutex<Ledger>>,
         journal: Arc<Journal>,
     ) -> Publisher {
-        build();
         fs::write(folder.join(CONFIGURATION), configuration).unwrap();
         fs::set_permissions(folder.join(CONFIGURATION), Permissions::from_mode(0o600)).unwrap();
         Publisher { folder: folder.to_owned(), work, ledger, journal, life: None, on_card: Arc::default() }
@@ -69,7 +68,7 @@ impl Publisher {
     }
 
     fn start_with(&mut self, series: Vec<Series>) {
-        let mut command = tolerant(&program());
+        let mut command = tolerant(&example(EXAMPLE));
         command.arg(self.folder.join(CONFIGURATION));
         command.args([self.work.pause.as_millis().to_string(), self.work.length.to_string()]);
         for Series { topic, class, qos, .. } in series {
@@ -168,25 +167,6 @@ fn threads(id: u32) -> String {
         format!("{} ({})", text("comm"), text("wchan"))
     };
     entries.map(of_thread).collect::<Vec<_>>().join(", ")
-}
-
-/// Where cargo puts it, beside the program under test.
-fn program() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_luigi-mqtt")).parent().expect("it is in a folder");
-    folder.join("examples").join(EXAMPLE)
-}
-
-/// Brings it up to date: `cargo test` builds examples, `cargo test --test it` does not.
-fn build() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let Some(cargo) = env::var_os("CARGO") else { return };
-        let is_release = program().parent().and_then(Path::parent).is_some_and(|it| it.ends_with("release"));
-        let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "--locked", "--example", EXAMPLE]);
-        command.args(is_release.then_some("--release")).current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(command.status().unwrap().success(), "{command:?}");
-    });
 }
 
 /// What follows the number of messages in a line of its log that says how many it has lost.

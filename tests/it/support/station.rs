@@ -9,11 +9,11 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 
 use luigi_mqtt::bridge;
-use luigi_mqtt::bridge::Client;
 use luigi_mqtt::bridge::Farewell;
+use luigi_mqtt::bridge::Handle;
+use luigi_mqtt::client;
 use luigi_mqtt::config::Config;
 use luigi_mqtt::config::Environment;
-use luigi_mqtt::daemon;
 use luigi_mqtt::entity::Entity;
 use luigi_mqtt::link::Link;
 use luigi_mqtt::link::LinkEvent;
@@ -29,7 +29,7 @@ use super::wait::{LIMIT, wait_until_or};
 /// A bridge and its link on threads of their own. Dropping it stops both without goodbye.
 pub(crate) struct Station {
     /// The handle to the bridge.
-    pub(crate) client: Client,
+    pub(crate) client: Handle,
     /// The bridge's figures.
     pub(crate) health: Health,
     ends: Arc<Mutex<Vec<String>>>,
@@ -42,8 +42,8 @@ impl Station {
     /// Starts with `entities` registered.
     pub(crate) fn start(config: &Config, entities: impl IntoIterator<Item = Entity>) -> Station {
         let health = Health::default();
-        let presence = daemon::presence(config).unwrap();
-        let options = daemon::link_options(config, &presence);
+        let presence = client::presence(config).unwrap();
+        let options = client::link_options(config, &presence);
         let (reports, reported) = bounded(64);
         let (forward, events) = bounded(64);
         let (stop, stopped) = bounded(0);

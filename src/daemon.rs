@@ -1,8 +1,5 @@
 //! The daemon: builds everything from a [`Config`], starts in order, stops in reverse.
 
-mod core;
-mod embedded;
-
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -10,26 +7,17 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::TryRecvError;
 
-pub use embedded::Embedded;
-
-use self::core::Core;
 use crate::bridge::Farewell;
-use crate::bridge::Presence;
+use crate::client::Core;
+use crate::client::StartError;
 use crate::config::Broker;
 use crate::config::Config;
 use crate::config::Endpoint;
 use crate::config::Tls;
-use crate::entity::Device;
-use crate::entity::EntityError;
-use crate::entity::Topics;
 use crate::link;
-use crate::link::Options;
 use crate::link::TlsProblem;
 use crate::mock::Rehearsal;
 use crate::model::Health;
-use crate::model::ObjectId;
-use crate::model::Qos;
-use crate::model::TopicError;
 use crate::service::Notifier;
 use crate::service::logging;
 use crate::service::signal;
@@ -40,10 +28,8 @@ use crate::source::host;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DaemonError {
-    /// A topic made of configured parts is none.
-    Topic(TopicError),
-    /// An entity does not go with the configured device.
-    Entity(EntityError),
+    /// Bridge and link do not start.
+    Start(StartError),
     /// The link thread has ended by itself, as it does only where it cannot go on.
     Link,
     /// Thread, signal handler or logger is not to be had.
@@ -95,8 +81,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
     let entities = sources.iter().flat_map(|it| it.entities());
-    let mut core = Core::start(&config, entities, health, stop.clone())?;
-    let poller = Poller::start(sources, core.client().outlet()).map_err(system("the poll thread"))?;
+    let mut core = Core::start(&config, entities, health, stop.clone()).map_err(DaemonError::Start)?;
+    let poller = Poller::start(sources, core.handle().outlet()).map_err(system("the poll thread"))?;
     notifier.ready();
 
     core.run();
@@ -124,48 +110,6 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     }
 }
 
-/// What is the same for everything that `config` has announced.
-///
-/// # Errors
-///
-/// [`TopicError`] when a topic would be longer than MQTT allows.
-pub fn presence(config: &Config) -> Result<Presence, TopicError> {
-    // As the Python module did it, but for characters that Home Assistant refuses: entities keep their history.
-    let node = ObjectId::sanitized(&config.client.id);
-    let discovery = &config.discovery;
-    let device = Device {
-        identifier: node.clone(),
-        name: discovery.device_name.clone(),
-        manufacturer: discovery.manufacturer.clone(),
-        model: discovery.model.clone(),
-        sw_version: discovery.sw_version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
-    };
-    let topics = &config.topics;
-    Ok(Presence {
-        device,
-        topics: Topics::new(
-            topics.discovery_prefix.clone(),
-            node,
-            topics.state.clone(),
-            topics.availability.clone(),
-        )?,
-        qos: config.client.qos,
-        birth_topic: discovery.birth_topic.clone(),
-        birth_payload: discovery.birth_payload.clone(),
-    })
-}
-
-/// How to connect as `config` says.
-pub fn link_options(config: &Config, presence: &Presence) -> Options {
-    Options {
-        broker: config.broker.clone(),
-        credentials: config.credentials.clone(),
-        client: config.client.clone(),
-        will: presence.availability(false),
-        subscriptions: vec![(presence.birth_topic.clone().into(), Qos::AtLeastOnce)],
-    }
-}
-
 /// Warns when our own certificate is out of its time, which some brokers do not mind. What keeps an attempt to connect
 /// from being made at all, the attempt tells.
 fn warn_of_certificate(tls: Option<&Tls>) {
@@ -186,10 +130,7 @@ fn origin_of(config: &Config) -> String {
 impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DaemonError::Topic(_) => {
-                f.write_str("[Topics] and [Client] CLIENT_ID make a topic that is too long")
-            }
-            DaemonError::Entity(_) => f.write_str("an entity does not go with the configured device"),
+            DaemonError::Start(error) => error.fmt(f),
             DaemonError::Link => f.write_str("the link thread has ended"),
             DaemonError::System { part, .. } => write!(f, "cannot start {part}"),
         }
@@ -199,8 +140,7 @@ impl fmt::Display for DaemonError {
 impl Error for DaemonError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            DaemonError::Topic(cause) => Some(cause),
-            DaemonError::Entity(cause) => Some(cause),
+            DaemonError::Start(error) => error.source(),
             DaemonError::Link => None,
             DaemonError::System { cause, .. } => Some(cause),
         }

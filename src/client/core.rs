@@ -1,0 +1,129 @@
+//! Bridge and link together: what the daemon and an embedding program have in common.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::StartError;
+use crate::bridge;
+use crate::bridge::Bridge;
+use crate::bridge::Farewell;
+use crate::bridge::Handle;
+use crate::bridge::Inbox;
+use crate::bridge::Presence;
+use crate::config::Config;
+use crate::entity::Device;
+use crate::entity::Entity;
+use crate::entity::Topics;
+use crate::link::Link;
+use crate::link::Options;
+use crate::model::Health;
+use crate::model::ObjectId;
+use crate::model::Qos;
+use crate::model::TopicError;
+
+/// A bridge and the link that it publishes with, to run on a thread of the owner's choice: what is below a
+/// [`Client`](super::Client).
+pub struct Core {
+    bridge: Bridge,
+    inbox: Inbox,
+    handle: Handle,
+    link: Link,
+}
+
+impl Core {
+    /// Starts what `config` describes, with `entities` to be announced, to run until `stop` closes. The link begins to
+    /// connect at once; what it reports waits for [`Core::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], with nothing started.
+    pub fn start(
+        config: &Config,
+        entities: impl IntoIterator<Item = Entity>,
+        health: Health,
+        stop: Receiver<Infallible>,
+    ) -> Result<Core, StartError> {
+        let presence = presence(config).map_err(StartError::Topic)?;
+        let options = link_options(config, &presence);
+        let (reports, reported) = bounded(LINK_EVENTS);
+        let (window, spool) = (config.client.max_in_flight, config.spool.clone());
+        let (mut bridge, inbox, handle) = bridge::new(presence, window, spool, health, stop, reported);
+        for entity in entities {
+            bridge.register(entity).map_err(StartError::Entity)?;
+        }
+        let failed = |cause| StartError::System { part: "the link thread", cause };
+        let link = Link::start(options, reports).map_err(failed)?;
+        Ok(Core { bridge, inbox, handle, link })
+    }
+
+    /// A handle to the bridge.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs the bridge until it is told to stop, or the link has ended by itself. Blocks as long as that takes.
+    pub fn run(&mut self) {
+        self.bridge.run(&self.inbox);
+    }
+
+    /// Ends in order, as [`Bridge::finish`], then ends the link: half a second more at most.
+    pub fn finish(self, limit: Duration) -> Farewell {
+        let Core { mut bridge, mut inbox, link, .. } = self;
+        let farewell = bridge.finish(&mut inbox, limit);
+        drop(inbox); // Before the join: from here on the link's reports fail rather than wait.
+        if !link.stop(LINK_END) {
+            log::debug!("the link thread is in a name look-up or connecting, and is left behind");
+        }
+        farewell
+    }
+}
+
+/// What is the same for everything that `config` has announced.
+///
+/// # Errors
+///
+/// [`TopicError`] when a topic would be longer than MQTT allows.
+pub fn presence(config: &Config) -> Result<Presence, TopicError> {
+    // As the Python module did it, but for characters that Home Assistant refuses: entities keep their history.
+    let node = ObjectId::sanitized(&config.client.id);
+    let discovery = &config.discovery;
+    let device = Device {
+        identifier: node.clone(),
+        name: discovery.device_name.clone(),
+        manufacturer: discovery.manufacturer.clone(),
+        model: discovery.model.clone(),
+        sw_version: discovery.sw_version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    let topics = &config.topics;
+    Ok(Presence {
+        device,
+        topics: Topics::new(
+            topics.discovery_prefix.clone(),
+            node,
+            topics.state.clone(),
+            topics.availability.clone(),
+        )?,
+        qos: config.client.qos,
+        layout: topics.layout.clone(),
+        birth_topic: discovery.birth_topic.clone(),
+        birth_payload: discovery.birth_payload.clone(),
+    })
+}
+
+/// How to connect as `config` says.
+pub fn link_options(config: &Config, presence: &Presence) -> Options {
+    Options {
+        broker: config.broker.clone(),
+        credentials: config.credentials.clone(),
+        client: config.client.clone(),
+        will: presence.availability(false),
+        subscriptions: vec![(presence.birth_topic.clone().into(), Qos::AtLeastOnce)],
+    }
+}
+
+/// How many reports of the link wait for the bridge; the next waits with the link thread.
+const LINK_EVENTS: usize = 64;
+/// Limit for the link thread to end after the disconnect; only an attempt to connect takes longer.
+const LINK_END: Duration = Duration::from_millis(500);

@@ -1,0 +1,253 @@
+//! luigi-mqtt in a program of one's own: [`Client`], and everything that is done with it.
+
+mod core;
+mod entity;
+mod error;
+mod follow;
+mod life;
+mod message;
+mod subscribe;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::bridge::Farewell;
+use crate::bridge::Handle;
+use crate::bridge::Refused;
+use crate::config::Config;
+use crate::entity::Entity;
+use crate::model::Delivery;
+use crate::model::Health;
+use crate::model::Message;
+use crate::model::ObjectId;
+use crate::model::Reading;
+use crate::model::Report;
+
+pub use self::core::{Core, link_options, presence};
+pub use entity::EntityHandle;
+pub use error::{ConnectionError, DeviceError, Error, ErrorKind, PublishError, StartError, SubscribeError};
+pub use message::OutgoingMessage;
+pub use subscribe::Subscription;
+
+use life::Life;
+
+/// A connection to the broker, and all that goes over it: one cheap handle for all threads of a program.
+///
+/// [`Client::connect`] returns at once, whether the broker is there or not; from then on the connection is made, and made
+/// again whenever it is lost, in the background. Whatever is published meanwhile waits. No method waits for the network
+/// but those that say so in their name, and [`Client::disconnect`].
+///
+/// The connection lives as long as one of the clones of its `Client`; entities, subscriptions and channels do
+/// not keep it alive. When the last clone is dropped, what waits is delivered, `offline` is said, and the threads are
+/// joined: 2 s for that where the broker does not answer, and up to 5 s more for a card that is slow to take what is left.
+///
+/// ```no_run
+/// use luigi_mqtt::entity::Sensor;
+/// use luigi_mqtt::{Client, Config};
+///
+/// # fn main() -> Result<(), luigi_mqtt::Error> {
+/// let client = Client::connect(Config::builder("thermometer").broker("homeassistant.local", 1883).build()?)?;
+/// let room = client.register(
+///     Sensor::new("room_temperature", "Room temperature").device_class("temperature").unit("°C"),
+/// )?;
+/// room.publish(21.5)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    handle: Handle,
+    health: Health,
+    life: Hold,
+}
+
+/// How a handle holds on to the connection.
+#[derive(Clone)]
+enum Hold {
+    /// It lives as long as this does.
+    Keeps(Arc<Life>),
+    /// In what callbacks are given: one that kept its own connection would keep it for ever.
+    Knows(Weak<Life>),
+}
+
+impl Client {
+    /// Begins to connect as `config` says, and returns at once. Starts two threads: `bridge`, which owns all state, and
+    /// `link`, which waits for the network. Two clients of one broker need different client identifiers:
+    /// [`Config::builder`] and [`Config::for_program`] see to that.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]: a topic that the configuration makes is too long, or the system has no thread to give. A broker
+    /// that is away is no error.
+    pub fn connect(config: Config) -> Result<Client, StartError> {
+        let health = Health::default();
+        let (life, handle) = Life::begin(&config, health.clone())?;
+        Ok(Client { handle, health, life: Hold::Keeps(Arc::new(life)) })
+    }
+
+    /// Blocks until the broker has accepted us, for `limit` at most. Returns at once where it has.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectionError::NotConnected`] with the reason of the last attempt that failed; attempts go on.
+    /// [`ConnectionError::Ended`] once [`Client::disconnect`] was called.
+    pub fn wait_connected(&self, limit: Duration) -> Result<(), ConnectionError> {
+        let began = Instant::now();
+        self.health.wait_link_up(limit).map_err(|down| match down.ended {
+            true => ConnectionError::Ended,
+            false => ConnectionError::NotConnected { waited: began.elapsed(), cause: down.cause },
+        })
+    }
+
+    /// Whether the broker is connected now. Nothing depends on it: what is published while it is not, waits.
+    pub fn is_connected(&self) -> bool {
+        self.health.link_up()
+    }
+
+    /// Publishes `payload` on `topic`: all such messages are delivered, in order, at the configured quality of service (1
+    /// unless set otherwise), and the broker does not keep them. [`Client::message`] has the choice. Never waits for
+    /// network or disk, but as [`Client::publish_message`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Topic`] or [`PublishError::Refused`].
+    pub fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Result<(), PublishError> {
+        self.message(topic, payload).publish()
+    }
+
+    /// As [`Client::publish`], with `value` as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Json`] where `value` has no form in JSON, else as [`Client::publish`].
+    pub fn publish_json(&self, topic: &str, value: &impl Serialize) -> Result<(), PublishError> {
+        self.json_message(topic, value)?.publish()
+    }
+
+    /// As [`Client::publish`], and blocks until the broker has acknowledged the message (at QoS 0: until it
+    /// is written), for `limit` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`OutgoingMessage::publish_and_wait`].
+    pub fn publish_and_wait(
+        &self,
+        topic: &str,
+        payload: impl Into<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<(), PublishError> {
+        self.message(topic, payload).publish_and_wait(limit)
+    }
+
+    /// A message to be published once it is said how: quality of service, retained, which class of delivery.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use luigi_mqtt::model::Qos;
+    ///
+    /// client.message("garage/door", "open").qos(Qos::ExactlyOnce).retain().publish()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn message<'a>(&'a self, topic: &'a str, payload: impl Into<Vec<u8>>) -> OutgoingMessage<'a> {
+        OutgoingMessage::new(&self.handle, topic, payload.into())
+    }
+
+    /// As [`Client::message`], with `value` as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Json`] where `value` has no form in JSON.
+    pub fn json_message<'a>(
+        &'a self,
+        topic: &'a str,
+        value: &impl Serialize,
+    ) -> Result<OutgoingMessage<'a>, PublishError> {
+        let failed = |cause| PublishError::Json { topic: topic.to_owned(), cause };
+        Ok(self.message(topic, serde_json::to_vec(value).map_err(failed)?))
+    }
+
+    /// Publishes `message` as it is. It is accepted once this returns, and then delivered as `delivery` and its quality
+    /// of service say, through whatever happens to broker and network.
+    ///
+    /// Never waits for network or disk, but in one case: with `[Spool] MODE=always`, a message of
+    /// [`Delivery::Every`] at QoS 1 or 2 is on the card before this returns (or, if the card fails, in memory as with
+    /// the other modes): as long as the card takes, some milliseconds to a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the message in it; it is not delivered then.
+    pub fn publish_message(&self, message: Message, delivery: Delivery) -> Result<(), Refused> {
+        self.handle.publish(message, delivery)
+    }
+
+    /// Offers `reading`, of an entity that is registered. Never blocks; when 256 readings wait for the bridge, it is
+    /// dropped and counted. Returns whether it was taken.
+    pub fn offer(&self, reading: Reading) -> bool {
+        self.handle.offer(reading)
+    }
+
+    /// Announces `entity` to Home Assistant, now and whenever that is needed again. One with the same id is replaced;
+    /// its state stays where it means the same. Blocks only while the bridge is busy with earlier requests: microseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Entity`], with everything that Home Assistant would refuse or complain of; nothing is announced then.
+    pub fn register<E>(&self, entity: E) -> Result<EntityHandle, Error>
+    where
+        E: TryInto<Entity>,
+        Error: From<E::Error>,
+    {
+        let entity = entity.try_into()?;
+        self.handle.register(entity.clone())?;
+        Ok(EntityHandle::new(self.without_life(), entity))
+    }
+
+    /// Removes the entity `id` from Home Assistant: its discovery, its retained state, its attributes. Blocks as
+    /// [`Client::register`] does. An id that was never registered is no error.
+    pub fn unregister(&self, id: &ObjectId) {
+        self.handle.unregister(id.clone());
+    }
+
+    /// Figures of delivery and connection, readable at any time without waiting.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// What became of all messages so far, in all and for each entity; `None` once the connection was ended. Blocks until
+    /// the bridge has the time: microseconds, a millisecond where much waits.
+    pub fn report(&self) -> Option<Report> {
+        self.handle.report()
+    }
+
+    /// Ends the connection for all clones of this client: delivers what it can within `limit`, says `offline`,
+    /// disconnects, and puts what must be delivered and was not on the card. What is published from here on is refused.
+    ///
+    /// Blocks for `limit`, half a second for the disconnect, one for callbacks that are busy, and as long as the card takes
+    /// (5 s at most). A second call waits for the first, and has nothing to tell.
+    pub fn disconnect(&self, limit: Duration) -> Farewell {
+        match &self.life {
+            Hold::Keeps(life) => life.end(limit),
+            Hold::Knows(life) => life.upgrade().map_or_else(Farewell::default, |life| life.end(limit)),
+        }
+    }
+
+    /// The same client, which does not keep the connection alive.
+    fn without_life(&self) -> Client {
+        let life = match &self.life {
+            Hold::Keeps(life) => Arc::downgrade(life),
+            Hold::Knows(life) => life.clone(),
+        };
+        Client { handle: self.handle.clone(), health: self.health.clone(), life: Hold::Knows(life) }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("health", &self.health).finish_non_exhaustive()
+    }
+}
