@@ -83,9 +83,7 @@ pub(super) fn number_class(found: Option<&str>, problems: &mut Problems) -> Opti
     let found = found?;
     let class = SensorClass::named(found).filter(|class| class.is_numeric());
     if class.is_none() {
-        let known = SensorClass::names();
-        let known: Vec<_> =
-            known.filter(|name| SensorClass::named(name).is_some_and(SensorClass::is_numeric)).collect();
+        let known: Vec<_> = SensorClass::numeric_names().collect();
         unknown("device_class", &known, found, problems);
     }
     class

@@ -55,6 +55,11 @@ impl SensorClass {
         SENSOR_CLASSES.iter().map(|class| class.name)
     }
 
+    /// The names of those whose states are numbers, in alphabetical order.
+    pub(super) fn numeric_names() -> impl Iterator<Item = &'static str> {
+        SENSOR_CLASSES.iter().filter(|class| class.is_numeric()).map(|class| class.name)
+    }
+
     /// Whether its state is a number.
     pub(super) fn is_numeric(&self) -> bool {
         !self.state_classes.is_empty()
