@@ -130,11 +130,11 @@ impl Announced {
         Some((message, expires))
     }
 
-    /// The message that says that its state is not known.
-    pub(super) fn unknown(&self, qos: Qos) -> Message {
+    /// The message that says that its state is not known; `None` where Home Assistant cannot be told.
+    pub(super) fn unknown(&self, qos: Qos) -> Option<Message> {
+        let payload = self.entity.unknown_payload()?.as_bytes();
         let (topic, retain) = (self.topic.clone(), self.entity.retained());
-        let payload = Entity::UNKNOWN.as_bytes();
-        Message { topic, payload: payload.into(), qos, retain }
+        Some(Message { topic, payload: payload.into(), qos, retain })
     }
 
     /// Notes whether its last value was refused. Returns whether that is news.

@@ -72,7 +72,10 @@ impl Bridge {
                 former.extend(it.companions(qos).map(|it| it.topic));
                 if !it.entity.shares_states_with(&entity) {
                     self.outbox.withdraw(Lane::State, it.topic());
-                    self.say(it.unknown(qos), now);
+                    // What cannot be unknown has at least no retained state that a Home Assistant to come would misread.
+                    let cleared =
+                        || it.entity.retained().then(|| Message::retained(it.topic().clone(), *b"", qos));
+                    it.unknown(qos).or_else(cleared).into_iter().for_each(|it| self.say(it, now));
                 }
             }
             None => {}

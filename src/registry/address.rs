@@ -106,7 +106,9 @@ mod tests {
         let prefix = Topic::new("smart/home").unwrap();
         let place = Place { device_type: "light", device_id: "kitchen", leaf: "state" };
         assert_eq!(Place::of(&prefix, "smart/home/light/kitchen/state"), Some(place));
-        for topic in ["smart/home/light/kitchen", "smart/home/light/kitchen/state/x", "smart/home/light//state"] {
+        for topic in
+            ["smart/home/light/kitchen", "smart/home/light/kitchen/state/x", "smart/home/light//state"]
+        {
             assert_eq!(Place::of(&prefix, topic), None, "{topic}");
         }
     }

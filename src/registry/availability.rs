@@ -135,8 +135,16 @@ mod tests {
             (r#"{"availability_topic":"a","payload_available":"1"}"#, "online", None),
             (r#"{"availability":[{"topic":"a","payload_not_available":"away"}]}"#, "away", Some(false)),
             (r#"{"availability":{"topic":"a"}}"#, "online", Some(true)),
-            (r#"{"availability":[{"topic":"a","value_template":"{{ value_json.state }}"}]}"#, r#"{"state":"online"}"#, Some(true)),
-            (r#"{"availability_topic":"a","availability_template":"{{ value_json.state }}"}"#, r#"{"state":"offline"}"#, Some(false)),
+            (
+                r#"{"availability":[{"topic":"a","value_template":"{{ value_json.state }}"}]}"#,
+                r#"{"state":"online"}"#,
+                Some(true),
+            ),
+            (
+                r#"{"availability_topic":"a","availability_template":"{{ value_json.state }}"}"#,
+                r#"{"state":"offline"}"#,
+                Some(false),
+            ),
         ] {
             assert_eq!(rules(config)[0].1.read(payload.as_bytes()), expected, "{config} {payload}");
         }

@@ -177,4 +177,3 @@ fn pairs(value: Option<&Value>) -> Vec<(String, String)> {
     let pair = |it: &Value| Some((word(it.get(0)?)?, word(it.get(1)?)?));
     list.filter_map(pair).collect()
 }
-

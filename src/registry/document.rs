@@ -74,9 +74,7 @@ impl Document {
     /// the device has for all merged in: of the component `key`, or the only one. Empty where there is none.
     pub(super) fn config(&self, key: Option<&str>) -> Map<String, Value> {
         match (self.form, key) {
-            (Form::Device, Some(key)) => {
-                self.assembly().and_then(|it| it.config_of(key)).unwrap_or_default()
-            }
+            (Form::Device, Some(key)) => self.assembly().and_then(|it| it.config_of(key)).unwrap_or_default(),
             _ => match single(&self.payload) {
                 Ok(Order::Announce(config)) => config,
                 _ => Map::new(),

@@ -164,7 +164,8 @@ impl Registry {
             Some(id) if self.entities[&id].config_before(before) == *config => self.redocument(&id, draft),
             Some(id) => self.put(id, draft, changes),
             None => {
-                let id = self.new_id(&draft).ok_or_else(|| Flaw::Taken { by: draft.object_id.as_str().into() })?;
+                let id =
+                    self.new_id(&draft).ok_or_else(|| Flaw::Taken { by: draft.object_id.as_str().into() })?;
                 self.put(id, draft, changes);
             }
         }
@@ -362,7 +363,9 @@ impl Registry {
             places.filter_map(|it| self.identities.get(layout_identity(it).as_str()).cloned()).collect();
         for id in draft.ids() {
             let heard = self.entities.get_key_value(id.as_str());
-            ids.extend(heard.filter(|(_, it)| matches!(it.document.form, Form::Heard(_))).map(|(id, _)| id.clone()));
+            ids.extend(
+                heard.filter(|(_, it)| matches!(it.document.form, Form::Heard(_))).map(|(id, _)| id.clone()),
+            );
         }
         for id in ids {
             self.remove(&id, changes);

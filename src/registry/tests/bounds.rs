@@ -10,14 +10,19 @@ fn who_finds_no_room_is_refused_counted_and_said_once() {
         let expected = match at {
             0 => "listen a 0",
             1 => "announced sensor_s1",
-            2 => "refused: cannot take the announcement on homeassistant/sensor/s2/config: \
-                  as many entities are known as there is room for",
+            2 => {
+                "refused: cannot take the announcement on homeassistant/sensor/s2/config: \
+                  as many entities are known as there is room for"
+            }
             _ => "",
         };
         assert_eq!(said.first().map_or("", String::as_str), expected);
     }
     assert_eq!(bench.registry.refused(), 3);
-    assert_eq!(bench.hear("homeassistant/sensor/s0/config", r#"{"stat_t":"b"}"#).last().unwrap(), "updated sensor_s0");
+    assert_eq!(
+        bench.hear("homeassistant/sensor/s0/config", r#"{"stat_t":"b"}"#).last().unwrap(),
+        "updated sensor_s0"
+    );
     bench.hear("homeassistant/sensor/s0/config", "");
     bench.hear("homeassistant/sensor/s3/config", r#"{"stat_t":"a"}"#);
     assert_eq!(bench.ids(), ["sensor_s1", "sensor_s3"]);
@@ -29,7 +34,8 @@ fn bytes_are_bounded_too_whatever_takes_them() {
     let limits = Limits { bytes: 100_000, ..Limits::default() };
     let mut bench = Bench::with(limits);
     for at in 0..100 {
-        let payload = format!(r#"{{"stat_t":"s/{at}","json_attr_t":"s/{at}","note":"{}"}}"#, "x".repeat(1_000));
+        let payload =
+            format!(r#"{{"stat_t":"s/{at}","json_attr_t":"s/{at}","note":"{}"}}"#, "x".repeat(1_000));
         bench.hear(&format!("homeassistant/sensor/s{at}/config"), payload);
         assert!(bench.registry.bytes() <= limits.bytes);
     }

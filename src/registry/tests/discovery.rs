@@ -128,7 +128,8 @@ fn a_component_is_removed_by_its_platform_alone_and_not_by_being_left_out() {
     let without = r#"{"dev":{"ids":"attic"},"o":{"name":"maker"},"cmps":{}}"#;
     assert!(bench.hear(topic, without).is_empty());
     assert_eq!(bench.ids(), ["attic_l", "attic_t"]);
-    let alone = r#"{"dev":{"ids":"attic"},"o":{"name":"maker"},"cmps":{"t":{"p":"sensor"},"x":{"p":"sensor"}}}"#;
+    let alone =
+        r#"{"dev":{"ids":"attic"},"o":{"name":"maker"},"cmps":{"t":{"p":"sensor"},"x":{"p":"sensor"}}}"#;
     assert_eq!(bench.hear(topic, alone), ["ignore attic/state", "removed attic_t"]);
     assert_eq!(bench.hear(topic, "").last().unwrap(), "removed attic_l");
     assert_eq!(bench.registry.bytes(), 0);
@@ -153,7 +154,10 @@ fn what_a_device_lacks_is_said_and_one_bad_component_costs_only_itself() {
     let topic = "homeassistant/device/attic/config";
     for (payload, why) in [
         (r#"{"o":{"name":"m"},"cmps":{}}"#, "expected device"),
-        (r#"{"dev":{"name":"x"},"o":{"name":"m"},"cmps":{}}"#, "expected identifiers or connections of device"),
+        (
+            r#"{"dev":{"name":"x"},"o":{"name":"m"},"cmps":{}}"#,
+            "expected identifiers or connections of device",
+        ),
         (r#"{"dev":{"ids":[]},"o":{"name":"m"},"cmps":{}}"#, "expected identifiers or connections of device"),
         (r#"{"dev":{"ids":"x"},"cmps":{}}"#, "expected origin"),
         (r#"{"dev":{"ids":"x"},"o":{"name":"m"}}"#, "expected components"),

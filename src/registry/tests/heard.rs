@@ -15,7 +15,10 @@ fn entities_that_share_a_topic_each_read_their_own_of_it() {
     assert_eq!(said, ["state sensor_t", "state sensor_h"]);
     assert_eq!((bench.state("sensor_t"), bench.state("sensor_h")), ("7".to_owned(), "40".to_owned()));
     assert!(bench.hear("b/state", "1").is_empty());
-    assert!(bench.hear("homeassistant/sensor/t/config", "")[0].starts_with("removed"), "h reads the topic still");
+    assert!(
+        bench.hear("homeassistant/sensor/t/config", "")[0].starts_with("removed"),
+        "h reads the topic still"
+    );
 }
 
 #[test]
@@ -71,10 +74,7 @@ fn a_state_that_is_not_told_again_expires() {
 #[test]
 fn a_device_of_the_layout_is_known_by_what_it_says() {
     let mut bench = Bench::new();
-    assert_eq!(
-        bench.hear("smarthome/switch/fan/state", "ON"),
-        ["announced switch_fan", "state switch_fan"]
-    );
+    assert_eq!(bench.hear("smarthome/switch/fan/state", "ON"), ["announced switch_fan", "state switch_fan"]);
     assert_eq!(bench.availability("switch_fan"), Availability::Available);
     assert!(bench.hear("smarthome/switch/fan/set", "OFF").is_empty());
     bench.hear("smarthome/switch/fan/availability", "offline");
@@ -90,7 +90,8 @@ fn a_device_of_the_layout_is_known_by_what_it_says() {
 
 #[test]
 fn an_announced_entity_has_no_twin_in_the_layout() {
-    let announcement = r#"{"stat_t":"smarthome/switch/fan/state","cmd_t":"smarthome/switch/fan/set","uniq_id":"fan_1"}"#;
+    let announcement =
+        r#"{"stat_t":"smarthome/switch/fan/state","cmd_t":"smarthome/switch/fan/set","uniq_id":"fan_1"}"#;
     let topic = "homeassistant/switch/fan/config";
     let mut bench = Bench::new();
     bench.hear("smarthome/switch/fan/state", "ON");
