@@ -160,8 +160,10 @@ impl Registry {
             _ => {}
         }
         self.drop_heard(&draft, changes);
+        let known = id.as_ref().and_then(|it| self.entities.get(it));
+        let unchanged = known.is_some_and(|it| it.config_before(before) == *config);
         match id {
-            Some(id) if self.entities[&id].config_before(before) == *config => self.redocument(&id, draft),
+            Some(id) if unchanged => self.redocument(&id, draft),
             Some(id) => self.put(id, draft, changes),
             None => {
                 let id =
@@ -233,11 +235,11 @@ impl Registry {
     /// on the same topics.
     fn put(&mut self, id: Arc<str>, draft: Draft, changes: &mut Vec<Change>) {
         let old = self.entities.remove(&id);
-        let mut sources = draft.sources;
         let newly = |topic: &Topic| {
             let had = old.as_ref().is_some_and(|it| it.topics().any(|it| it == topic));
             (!had).then_some(&id)
         };
+        let mut sources = draft.sources;
         for source in &mut sources {
             source.topic = self.listen(&source.topic, draft.qos, newly(&source.topic), changes);
         }
@@ -373,16 +375,18 @@ impl Registry {
     }
 }
 
-/// The device that announced an entity before, parsed once for all its components.
+/// What announced the entities of a device before, parsed once for all of them. It names the payload, not the
+/// document: that ends with its last entity.
 #[derive(Default)]
-pub(super) struct Before(Option<(Arc<Document>, Assembly)>);
+pub(super) struct Before(Option<(Arc<[u8]>, Assembly)>);
 
 impl Known {
     /// Its configuration until now.
     fn config_before(&self, before: Option<&mut Before>) -> Map<String, Value> {
         let (Some(before), Some(key)) = (before, self.key.as_deref()) else { return self.config() };
-        if !before.0.as_ref().is_some_and(|(document, _)| Arc::ptr_eq(document, &self.document)) {
-            before.0 = self.document.assembly().map(|it| (self.document.clone(), it));
+        let payload = &self.document.payload;
+        if !before.0.as_ref().is_some_and(|(it, _)| Arc::ptr_eq(it, payload)) {
+            before.0 = self.document.assembly().map(|it| (payload.clone(), it));
         }
         before.0.as_ref().and_then(|(_, it)| it.config_of(key)).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ pub struct Limits {
     /// The most entities. 10,000 unless said otherwise: some hundred devices have two thousand.
     pub entities: usize,
     /// About the most bytes of memory for all of them, with their announcements, topics and states.
-    /// 16 MiB unless said otherwise.
+    /// 16 MiB unless said otherwise: room for some 6,000 of Zigbee2MQTT's, at 2.6 KiB each.
     pub bytes: usize,
 }
 
@@ -18,3 +18,9 @@ impl Default for Limits {
 
 /// What one allocation takes beyond its bytes: the allocator's own words and the two counts of an `Arc`.
 pub(super) const ALLOCATION: usize = 24;
+
+/// What `bytes` that are held take in all. Between them lie gaps that no other allocation fits: 10,000 sensors of
+/// Zigbee2MQTT held 16.9 MB and had the process grow by 25.8 MB (glibc, 64 bits).
+pub(super) const fn with_gaps(bytes: usize) -> usize {
+    bytes + bytes / 2
+}

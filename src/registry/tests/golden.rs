@@ -48,7 +48,9 @@ fn describe(bench: &Bench, device: &Discovered, text: &mut String) {
     if let Some(it) = &device.device {
         let words = [&it.name, &it.manufacturer, &it.model, &it.sw_version];
         let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
-        writeln!(text, "  device {} ({})", it.identifiers.join(" "), words.join(", ")).unwrap();
+        let connections = it.connections.iter().map(|(kind, address)| format!("{kind}:{address}"));
+        let ids: Vec<String> = it.identifiers.iter().cloned().chain(connections).collect();
+        writeln!(text, "  device {} ({})", ids.join(" "), words.join(", ")).unwrap();
     }
     if let Some(it) = &device.origin {
         writeln!(text, "  origin {} {}", it.name, it.sw_version.as_deref().unwrap_or("")).unwrap();
