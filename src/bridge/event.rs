@@ -1,5 +1,6 @@
 //! Everything that can happen to the bridge, and the inbox it comes through.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -101,18 +102,34 @@ pub struct Inbox {
     pub(super) readings: Receiver<Reading>,
     /// Stands for `publishes` while there is no room for more of them.
     pub(super) nothing: Receiver<Publish>,
+    /// How many events of the link have come one after the other.
+    pub(super) of_link: Cell<u32>,
 }
 
 impl Inbox {
     /// Blocks for the next event, or until `deadline`; `None` once the bridge is to stop, or has lost its link.
     /// What makes room comes first: acknowledgements, then the spool. Messages are left where they are unless there is
-    /// `room` for them, so that those who publish notice.
+    /// `room` for them, so that those who publish notice. A broker that sends without a pause, as it does with thousands of
+    /// retained messages, leaves everybody else a turn now and then.
     pub(super) fn next(&self, deadline: Option<Instant>, room: bool) -> Option<Event> {
         let publishes = if room { &self.publishes } else { &self.nothing };
+        if self.of_link.get() >= LINK_TURNS {
+            self.of_link.set(0);
+            let others = self.spool.try_recv().map(Event::Spool);
+            let others = others.or_else(|_| self.requests.try_recv().map(Event::Request));
+            let others = others.or_else(|_| self.readings.try_recv().map(Event::Reading));
+            if let Ok(event) = others.or_else(|_| publishes.try_recv().map(Event::Publish)) {
+                return Some(event);
+            }
+        }
         let deadline = deadline.map_or_else(never, crossbeam_channel::at);
+        let turns = self.of_link.replace(0);
         select_biased! {
             recv(self.stop) -> _ => None,
-            recv(self.link) -> it => it.ok().map(Event::Link),
+            recv(self.link) -> it => {
+                self.of_link.set(turns + 1);
+                it.ok().map(Event::Link)
+            }
             recv(self.spool) -> it => it.ok().map(Event::Spool),
             recv(self.requests) -> it => it.ok().map(Event::Request),
             recv(self.readings) -> it => it.ok().map(Event::Reading),
@@ -135,3 +152,6 @@ impl Inbox {
         (self.requests, self.publishes, self.readings) = (never(), never(), never());
     }
 }
+
+/// After so many events of the link in a row somebody else has a turn: as many as it takes to keep the window full.
+const LINK_TURNS: u32 = 16;

@@ -21,6 +21,7 @@ mod wire;
 pub use client::{Handle, Refused, RefusedBecause};
 pub use event::{Inbox, Subscriber};
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -146,6 +147,7 @@ pub fn new(
         entrance: Arc::clone(&publishes),
         readings: read,
         nothing: crossbeam_channel::never(),
+        of_link: Cell::default(),
     };
     let subscriptions = Arc::default();
     let handle = Handle { presence, requests, publishes, readings, spool: mode, spool_bytes, subscriptions };

@@ -24,6 +24,7 @@ use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::SpoolMode;
+use crate::model::Token;
 use crate::model::Topic;
 use crate::model::Value;
 
@@ -197,6 +198,22 @@ fn a_bridge_whose_clients_are_gone_goes_on() {
         super::new(presence(), WINDOW, spool(), Health::default(), stopped, events);
     drop(client);
     assert!(matches!(inbox.next(Some(Instant::now()), true), Some(Event::Tick)));
+}
+
+#[test]
+fn a_broker_that_sends_without_a_pause_leaves_the_others_a_turn() {
+    let ((_stop, stopped), (link, events)) = (bounded(0), bounded(100));
+    let (_bridge, inbox, handle) =
+        super::new(presence(), WINDOW, spool(), Health::default(), stopped, events);
+    (0..100).for_each(|token| link.send(LinkEvent::Delivered(Token(token))).unwrap());
+    handle.publish(presence().availability(true), Delivery::Every).unwrap();
+    handle.offer(Reading::new(ObjectId::new("attic").unwrap(), "warm".into()));
+    handle.unregister(ObjectId::new("attic").unwrap());
+    let turns = (0..60).map(|_| inbox.next(None, true).unwrap());
+    let others: Vec<_> = turns.enumerate().filter(|(_, it)| !matches!(it, Event::Link(_))).collect();
+    let [(_, Event::Request(_)), (_, Event::Reading(_)), (_, Event::Publish(_))] = &others[..] else {
+        panic!("{others:?}");
+    };
 }
 
 const LIMIT: Duration = Duration::from_secs(10);
