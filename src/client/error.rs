@@ -162,6 +162,11 @@ pub enum DeviceError {
         /// The id.
         id: String,
     },
+    /// It is not there to be told anything: it, or what stands for it, has said so, or nothing yet.
+    Unavailable {
+        /// The id.
+        id: String,
+    },
     /// What is wanted is no JSON object.
     NotAnObject {
         /// What it is.
@@ -320,6 +325,7 @@ impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceError::Unknown { id } => write!(f, "there is no device {id:?}: is discovery started?"),
+            DeviceError::Unavailable { id } => write!(f, "{id} is not available"),
             DeviceError::NotAnObject { found } => {
                 write!(f, "expected a JSON object such as {{\"state\": \"on\"}}, found {found}")
             }
@@ -332,7 +338,9 @@ impl StdError for DeviceError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             DeviceError::Refused { cause, .. } => Some(cause),
-            DeviceError::Unknown { .. } | DeviceError::NotAnObject { .. } => None,
+            DeviceError::Unknown { .. }
+            | DeviceError::Unavailable { .. }
+            | DeviceError::NotAnObject { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Client, DeviceError, Error, SubscribeError};
 use crate::model::Delivery;
+use crate::registry::Availability;
 use crate::registry::Discovered;
 use crate::registry::Limits;
 use crate::registry::State;
@@ -88,12 +89,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`]: there is no such device, or it does not offer that, with what it does offer;
+    /// [`Error::Device`]: there is no such device, it is unavailable, or it does not offer that, with what it does offer;
     /// [`Error::Connection`] while the broker is not connected; [`Error::Publish`].
     pub fn set_state(&self, id: &str, wanted: &impl Serialize) -> Result<(), Error> {
         let wanted = object(wanted)?;
         self.wait_connected(Duration::ZERO)?;
         let unknown = || DeviceError::Unknown { id: id.to_owned() };
+        if self.state(id).ok_or_else(unknown)?.availability == Availability::Unavailable {
+            return Err(DeviceError::Unavailable { id: id.to_owned() }.into());
+        }
         let messages = self.handle.device_messages(id, wanted).ok_or_else(unknown)?;
         let messages = messages.map_err(|cause| DeviceError::Refused { id: id.to_owned(), cause })?;
         for message in messages {
