@@ -1,4 +1,8 @@
 //! What the broker is to send us, and what of that it has still to be asked: [`Wire`]. Pure.
+//!
+//! A filter that another one covers is not subscribed to: a broker may send a message once for each filter that it
+//! matches (MQTT 3.1.1, section 3.3.5), and its copies cannot be told from messages. Where filters overlap without one
+//! covering the other, such as `a/+` and `+/b`, that is up to the broker; Mosquitto sends one message.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +13,13 @@ use crate::model::TopicFilter;
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     wanted: BTreeMap<TopicFilter, Wanted>,
-    /// Filters to be asked for, or no longer: which of the two says `wanted` when it comes to it.
-    changed: BTreeSet<TopicFilter>,
+    /// Those of `wanted` that have wildcards, and may cover others.
+    covers: BTreeSet<TopicFilter>,
+    /// Those that the broker was asked for.
+    subscribed: BTreeSet<TopicFilter>,
+    // Invariant: what is in one of these is not in the other.
+    to_subscribe: BTreeSet<TopicFilter>,
+    to_unsubscribe: BTreeSet<TopicFilter>,
 }
 
 /// How much a filter is wanted.
@@ -19,6 +28,8 @@ struct Wanted {
     qos: Qos,
     /// By how many; at least one.
     by: u32,
+    /// Somebody new is to have what the broker keeps: it is asked for even if it is covered, or was before.
+    is_new: bool,
 }
 
 /// What to ask of the broker in one packet.
@@ -31,10 +42,19 @@ pub(super) enum Change {
 impl Wire {
     /// Somebody wants `filter`. It is asked for even if others have it already, for that brings what the broker keeps.
     pub(super) fn want(&mut self, filter: TopicFilter, qos: Qos) {
-        let wanted = self.wanted.entry(filter.clone()).or_insert(Wanted { qos, by: 0 });
+        let before = self.wanted.get(&filter).map(|it| it.qos);
+        let wanted = self.wanted.entry(filter.clone()).or_insert(Wanted { qos, by: 0, is_new: true });
         wanted.qos = wanted.qos.max(qos);
         wanted.by = wanted.by.saturating_add(1);
-        self.changed.insert(filter);
+        wanted.is_new = true;
+        let is_wider = before < Some(wanted.qos);
+        if filter.has_wildcards() {
+            self.covers.insert(filter.clone());
+        }
+        self.settle(&filter);
+        if is_wider {
+            self.settle_those_below(&filter);
+        }
     }
 
     /// One of those who wanted `filter` no longer does.
@@ -43,24 +63,31 @@ impl Wire {
         wanted.by -= 1;
         if wanted.by == 0 {
             self.wanted.remove(filter);
-            self.changed.insert(filter.clone());
+            self.covers.remove(filter);
+            self.settle(filter);
+            self.settle_those_below(filter);
         }
     }
 
     /// There is a new connection: everything is to be asked for. What was to be ended may live on in a session that
     /// the broker keeps, so that is still asked too.
     pub(super) fn connected(&mut self) {
-        self.changed.extend(self.wanted.keys().cloned());
+        self.subscribed.clear();
+        self.wanted.values_mut().for_each(|it| it.is_new = false); // What the broker keeps comes in any case.
+        self.to_subscribe = self.wanted.keys().filter(|it| !self.is_covered(it)).cloned().collect();
+        self.to_unsubscribe.retain(|it| !self.to_subscribe.contains(it));
     }
 
-    /// What to ask next, if there is anything: no more than `most` filters.
+    /// What to ask next, if there is anything: no more than `most` filters. What is new first, so that there is no moment
+    /// without the subscription that takes the place of another.
     pub(super) fn next(&self, most: usize) -> Option<Change> {
-        let wanted = self.changed.iter().filter_map(|it| Some((it.clone(), self.wanted.get(it)?.qos)));
-        let subscribe: Vec<_> = wanted.take(most).collect();
+        let subscribe =
+            self.to_subscribe.iter().filter_map(|it| Some((it.clone(), self.wanted.get(it)?.qos)));
+        let subscribe: Vec<_> = subscribe.take(most).collect();
         if !subscribe.is_empty() {
             return Some(Change::Subscribe(subscribe));
         }
-        let unsubscribe: Vec<_> = self.changed.iter().take(most).cloned().collect();
+        let unsubscribe: Vec<_> = self.to_unsubscribe.iter().take(most).cloned().collect();
         (!unsubscribe.is_empty()).then_some(Change::Unsubscribe(unsubscribe))
     }
 
@@ -69,15 +96,47 @@ impl Wire {
         match change {
             Change::Subscribe(filters) => {
                 for (filter, _) in filters.iter().take(count) {
-                    self.changed.remove(filter);
+                    self.subscribed.insert(filter.clone());
+                    self.wanted.get_mut(filter).into_iter().for_each(|it| it.is_new = false);
+                    self.settle(filter);
                 }
             }
             Change::Unsubscribe(filters) => {
                 for filter in filters.iter().take(count) {
-                    self.changed.remove(filter);
+                    self.subscribed.remove(filter);
+                    self.to_unsubscribe.remove(filter);
                 }
             }
         }
+    }
+
+    /// Finds out what is to be asked about `filter`.
+    fn settle(&mut self, filter: &TopicFilter) {
+        let is_new = self.wanted.get(filter).is_some_and(|it| it.is_new);
+        let is_to_last = self.wanted.contains_key(filter) && !self.is_covered(filter);
+        let is_subscribed = self.subscribed.contains(filter);
+        self.to_subscribe.remove(filter);
+        self.to_unsubscribe.remove(filter);
+        if is_new || is_to_last && !is_subscribed {
+            self.to_subscribe.insert(filter.clone());
+        } else if is_subscribed && !is_to_last {
+            self.to_unsubscribe.insert(filter.clone());
+        }
+    }
+
+    /// The same for all that `filter` covers, or did.
+    fn settle_those_below(&mut self, filter: &TopicFilter) {
+        if filter.has_wildcards() {
+            let below = self.wanted.keys().filter(|it| *it != filter && filter.covers(it));
+            below.cloned().collect::<Vec<_>>().iter().for_each(|it| self.settle(it));
+        }
+    }
+
+    /// Whether another filter brings all that `filter` would, at the same quality of service or a higher one.
+    fn is_covered(&self, filter: &TopicFilter) -> bool {
+        let Some(wanted) = self.wanted.get(filter) else { return false };
+        let brings = |it: &TopicFilter| self.wanted.get(it).is_some_and(|it| it.qos >= wanted.qos);
+        self.covers.iter().any(|it| it != filter && it.covers(filter) && brings(it))
     }
 }
 
@@ -148,5 +207,92 @@ mod tests {
         let change = wire.next(2).unwrap();
         wire.asked(&change, 1);
         assert_eq!(asked(&mut wire), ["+b@0"]);
+    }
+
+    #[test]
+    fn what_another_filter_brings_is_asked_for_only_to_have_what_the_broker_keeps() {
+        let mut wire = Wire::default();
+        wire.want(filter("a/b"), Qos::AtLeastOnce);
+        assert_eq!(asked(&mut wire), ["+a/b@1"]);
+        wire.want(filter("a/#"), Qos::AtLeastOnce);
+        assert_eq!(asked(&mut wire), ["+a/#@1", "-a/b"]);
+        wire.want(filter("a/c"), Qos::AtMostOnce);
+        assert_eq!(asked(&mut wire), ["+a/c@0", "-a/c"]);
+        wire.connected();
+        assert_eq!(asked(&mut wire), ["+a/#@1"]);
+        wire.unwant(&filter("a/#"));
+        assert_eq!(asked(&mut wire), ["+a/b@1+a/c@0", "-a/#"]);
+    }
+
+    #[test]
+    fn a_filter_at_a_lower_quality_of_service_brings_too_little() {
+        let mut wire = Wire::default();
+        wire.want(filter("a/#"), Qos::AtMostOnce);
+        wire.want(filter("a/b"), Qos::AtLeastOnce);
+        assert_eq!(asked(&mut wire), ["+a/#@0+a/b@1"]);
+        wire.want(filter("a/#"), Qos::AtLeastOnce);
+        assert_eq!(asked(&mut wire), ["+a/#@1", "-a/b"]);
+    }
+
+    /// The broker, as far as it has been asked.
+    #[derive(Default)]
+    struct Asked(BTreeMap<TopicFilter, Qos>);
+
+    impl Asked {
+        /// Takes all that is to be asked, or some of it by `chance`.
+        fn take(&mut self, wire: &mut Wire, chance: &mut fastrand::Rng, is_all: bool) {
+            while let Some(change) = wire.next(chance.usize(1..4)) {
+                match &change {
+                    Change::Subscribe(it) => self.0.extend(it.iter().cloned()),
+                    Change::Unsubscribe(it) => self.0.retain(|filter, _| !it.contains(filter)),
+                }
+                wire.asked(&change, usize::MAX);
+                if !is_all && chance.bool() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whatever comes and goes: once all is asked, the broker has what covers everything that is wanted, no filter
+    /// within another, and nothing that nobody wants.
+    #[test]
+    fn the_broker_has_what_is_wanted_and_nothing_twice() {
+        let all = ["#", "a/#", "a/+", "a/b", "a/b/#", "+/b", "c", "$x/a"].map(filter);
+        for seed in 0..200 {
+            let (mut chance, mut wire, mut broker) =
+                (fastrand::Rng::with_seed(seed), Wire::default(), Asked::default());
+            let mut wanted: Vec<TopicFilter> = Vec::new();
+            for _ in 0..60 {
+                match chance.u8(..32) {
+                    0..16 => {
+                        wanted.push(all[chance.usize(..all.len())].clone());
+                        let qos = if chance.bool() { Qos::AtMostOnce } else { Qos::AtLeastOnce };
+                        wire.want(wanted[wanted.len() - 1].clone(), qos);
+                    }
+                    16..31 if !wanted.is_empty() => {
+                        wire.unwant(&wanted.swap_remove(chance.usize(..wanted.len())));
+                    }
+                    31 => {
+                        broker.0.clear();
+                        wire.connected();
+                    }
+                    _ => {}
+                }
+                broker.take(&mut wire, &mut chance, false);
+            }
+            broker.take(&mut wire, &mut chance, true);
+            let Asked(has) = broker;
+            for filter in &wanted {
+                let brings =
+                    |(it, at): (&TopicFilter, &Qos)| *at >= wire.wanted[filter].qos && it.covers(filter);
+                assert!(has.iter().any(brings), "seed {seed}: {filter} is not among {has:?}");
+            }
+            for (filter, qos) in &has {
+                assert!(wanted.contains(filter), "seed {seed}: nobody wants {filter}");
+                let twice = has.iter().find(|(it, at)| *it != filter && it.covers(filter) && *at >= qos);
+                assert!(twice.is_none(), "seed {seed}: {filter} is within {twice:?}");
+            }
+        }
     }
 }

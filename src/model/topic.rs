@@ -93,6 +93,29 @@ impl TopicFilter {
         topic.next().is_none()
     }
 
+    /// Whether it has a wildcard, so that it takes more than one topic.
+    pub fn has_wildcards(&self) -> bool {
+        self.0.contains(['+', '#'])
+    }
+
+    /// Whether every topic that `other` takes is one that this takes too.
+    pub fn covers(&self, other: &TopicFilter) -> bool {
+        if other.0.starts_with('$') && self.0.starts_with(['+', '#']) {
+            return false;
+        }
+        let mut levels = other.0.split('/');
+        for own in self.0.split('/') {
+            match (own, levels.next()) {
+                ("#", _) => return true,
+                (_, Some("#")) => return false,
+                ("+", Some(_)) => {}
+                (own, Some(level)) if own == level => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+
     /// The filter's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -171,6 +194,54 @@ mod tests {
         for text in ["+", "#", "+/+", "a/+/b", "a/#", "/+"] {
             assert!(TopicFilter::new(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_filter_covers_another_where_each_topic_of_that_is_one_of_its_own() {
+        for (filter, other, expected) in [
+            ("#", "a/+/c/#", true),
+            ("#", "#", true),
+            ("#", "$SYS/#", false),
+            ("+/#", "$SYS/a", false),
+            ("$SYS/#", "$SYS/a", true),
+            ("a/#", "a", true),
+            ("a/#", "a/#", true),
+            ("a/#", "+/b", false),
+            ("a/+", "a/b", true),
+            ("a/+", "a/+", true),
+            ("a/+", "a/#", false),
+            ("a/+", "a", false),
+            ("a/+", "a/b/c", false),
+            ("a/b", "a/+", false),
+            ("+/b", "a/+", false),
+            ("+/+/#", "a/b", true),
+            ("+/+/#", "a/#", false),
+        ] {
+            let (covering, covered) = (TopicFilter::new(filter).unwrap(), TopicFilter::new(other).unwrap());
+            assert_eq!(covering.covers(&covered), expected, "{filter} {other}");
+        }
+    }
+
+    #[test]
+    fn what_a_covered_filter_matches_its_cover_matches_too() {
+        let levels = ["a", "b", "", "+", "#", "$a"];
+        let mut chance = fastrand::Rng::with_seed(4);
+        let mut text = |most: usize| {
+            let count = chance.usize(1..=most);
+            (0..count).map(|_| levels[chance.usize(..levels.len())]).collect::<Vec<_>>().join("/")
+        };
+        let mut covered = 0;
+        for _ in 0..100_000 {
+            let (Ok(filter), Ok(other)) = (TopicFilter::new(text(3)), TopicFilter::new(text(3))) else {
+                continue;
+            };
+            let Ok(topic) = Topic::new(text(4)) else { continue };
+            if filter.covers(&other) && other.matches(topic.as_str()) {
+                assert!(filter.matches(topic.as_str()), "{filter} {other} {topic}");
+                covered += 1;
+            }
+        }
+        assert!(covered > 100, "{covered}");
     }
 
     #[test]
