@@ -106,7 +106,8 @@ impl EntityHandle {
 
     /// Has `callback` called for each command that Home Assistant sends to the entity, with this entity, the
     /// command, and the message that it came in: a message that is [retained](Incoming::retained) is an old command, which
-    /// somebody asked the broker to keep. What is no command of this entity, or out of its limits, is logged instead.
+    /// somebody asked the broker to keep. What is no command of this entity, or out of its limits, is logged instead, once
+    /// until there is one that is.
     ///
     /// Called on a thread of the client, one command after the other. It may take its time and may publish. Once a command
     /// was carried out, the new state is to be published: Home Assistant shows what the state says.
@@ -137,10 +138,17 @@ impl EntityHandle {
         let Some(topic) = self.command_topic() else {
             return Err(SubscribeError::NoCommands { entity: self.id().to_string() });
         };
-        let entity = self.clone();
-        let forward = move |message: Incoming| match entity.entity.command(&message.payload) {
-            Ok(command) => callback(&entity, command, &message),
-            Err(error) => log::warn!("a command on {} is ignored: {}", message.topic, Chain(&error)),
+        let (entity, mut was_refused) = (self.clone(), false);
+        let forward = move |message: Incoming| {
+            let command = entity.entity.command(&message.payload);
+            let is_news = std::mem::replace(&mut was_refused, command.is_err()) != command.is_err();
+            match command {
+                Ok(command) => callback(&entity, command, &message),
+                Err(error) if is_news => {
+                    log::warn!("a command on {} is ignored: {}", message.topic, Chain(&error));
+                }
+                Err(error) => log::debug!("a command on {} is ignored: {}", message.topic, Chain(&error)),
+            }
         };
         self.client.subscribe_for(Some(self.id().clone()), topic.into(), Qos::AtLeastOnce, forward)
     }

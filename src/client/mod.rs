@@ -251,3 +251,18 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("health", &self.health).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_go_to_any_thread() {
+        fn check<T: Clone + Send + Sync + 'static>() {}
+        check::<Client>();
+        check::<EntityHandle>();
+        fn check_moved<T: Send + 'static>() {}
+        check_moved::<Subscription>();
+        check_moved::<crate::dispatch::Messages>();
+    }
+}
