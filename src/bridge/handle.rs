@@ -1,211 +1,228 @@
-//! What each event does: [`Bridge::handle`], and the steps it takes.
+//! The handle to a running bridge: [`Handle`].
 
-use std::time::Instant;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::announcement::Announcement;
-use super::event::{Event, Publish, Request, Subscriber};
-use super::{ACKNOWLEDGE_LIMIT, Bridge};
+use crossbeam_channel::{Sender, bounded};
+
+use super::Presence;
+use super::Subscriber;
+use super::entrance::Entrance;
+use super::event::{Publish, Request};
+use super::follow::FollowRequest;
 use crate::dispatch::SubscriptionId;
-use crate::link::LinkError;
-use crate::link::LinkEvent;
-use crate::model::Chain;
+use crate::entity::Entity;
+use crate::entity::EntityError;
+use crate::entity::Topics;
 use crate::model::Delivery;
-use crate::model::Incoming;
+use crate::model::Message;
+use crate::model::ObjectId;
+use crate::model::Qos;
+use crate::model::Reading;
 use crate::model::Report;
-use crate::outbox::Lane;
+use crate::model::SpoolMode;
+use crate::outbox::Awaited;
+use crate::outbox::Receipt;
+use crate::worker::Outlet;
 
-impl Bridge {
-    /// Does what `event`, seen at `now`, asks for.
-    pub(super) fn handle(&mut self, event: Event, now: Instant) {
-        match event {
-            Event::Reading(reading) => self.take(&reading, now),
-            Event::Publish(Publish { message, delivery: Delivery::Every, stored, receipt }) => {
-                self.outbox.append(message, now, stored, receipt);
-            }
-            Event::Publish(Publish { message, delivery: Delivery::Latest, receipt, .. }) => {
-                self.outbox.put(Lane::State, message, None, now, receipt);
-            }
-            Event::Request(request) => self.grant(request, now),
-            Event::Link(event) => self.follow(event, now),
-            Event::Spool(event) => {
-                if let Some(news) = self.outbox.heard(event, now) {
-                    self.spooling.tell(news);
-                }
-            }
-            Event::Tick => {}
+/// A handle to the running bridge, cheap to clone and to share between threads.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) presence: Arc<Presence>,
+    pub(super) requests: Sender<Request>,
+    pub(super) publishes: Arc<Entrance>,
+    pub(super) readings: Outlet<Reading>,
+    /// Where messages of [`Delivery::Every`] wait, and how much room there is.
+    pub(super) spool: SpoolMode,
+    pub(super) spool_bytes: u64,
+    /// How many subscriptions there were, over all handles.
+    pub(super) subscriptions: Arc<AtomicU64>,
+}
+
+/// A message that was not accepted, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The message, as it was.
+    pub message: Message,
+    /// Why.
+    pub cause: RefusedBecause,
+}
+
+/// Why a message was not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RefusedBecause {
+    /// The bridge is behind: neither the broker nor the card takes messages as fast as they come. Try again in a
+    /// moment.
+    Full,
+    /// The bridge has stopped.
+    Stopped,
+    /// Topic and payload have more bytes together than this: what MQTT allows (MQTT 3.1.1, section 2.2.3), or half of
+    /// `[Spool] MAX_BYTES`, where the message is to wait in the spool.
+    LargerThan(u64),
+}
+
+impl Handle {
+    /// Announces `entity` to Home Assistant. One with the same id is replaced; its state stays where it means
+    /// the same (so that a name or an icon can change), else it is unknown until the next reading.
+    /// Blocks only while the bridge is busy with earlier requests: microseconds. Without effect once the
+    /// bridge has stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`EntityError`], with nothing done, when it does not go with this device.
+    pub fn register(&self, entity: Entity) -> Result<(), EntityError> {
+        self.presence.check(&entity)?;
+        let _ = self.requests.send(Request::Register(Box::new(entity)));
+        Ok(())
+    }
+
+    /// Removes the entity `id` from Home Assistant: its discovery and its retained state. Blocks as
+    /// [`Handle::register`] does. An id that was never registered is no error.
+    pub fn unregister(&self, id: ObjectId) {
+        let _ = self.requests.send(Request::Unregister(id));
+    }
+
+    /// Publishes `message` as it is. It is accepted once this returns, and then delivered as `delivery` and its quality
+    /// of service say, through whatever happens to broker and network.
+    ///
+    /// Never waits for network or disk, but in one case: with `[Spool] MODE=always`, a message of
+    /// [`Delivery::Every`] at QoS 1 or 2 is on the card before this returns (or, if the card fails, in memory as with
+    /// the other modes): as long as the card takes, some milliseconds to a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the message in it; it is not delivered then.
+    pub fn publish(&self, message: Message, delivery: Delivery) -> Result<(), Refused> {
+        self.accept(message, delivery, None)
+    }
+
+    /// As [`Handle::publish`]; what became of the message comes out of what is returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::publish`].
+    pub fn publish_with_receipt(&self, message: Message, delivery: Delivery) -> Result<Awaited, Refused> {
+        let (receipt, fate) = Receipt::channel();
+        self.accept(message, delivery, Some(receipt))?;
+        Ok(fate)
+    }
+
+    fn accept(&self, message: Message, delivery: Delivery, receipt: Option<Receipt>) -> Result<(), Refused> {
+        let largest = if delivery == Delivery::Every { LARGEST.min(self.spool_bytes / 2) } else { LARGEST };
+        if (message.topic.as_str().len() + message.payload.len()) as u64 > largest {
+            return Err(Refused { message, cause: RefusedBecause::LargerThan(largest) });
         }
-        self.dispatch.tick(now);
-        self.watch(now);
-        self.subscribe();
-        self.proceed(now);
-        self.send(now);
-        self.store(now);
-        self.report(now);
-    }
-
-    /// Does what a handle asks for.
-    fn grant(&mut self, request: Request, now: Instant) {
-        match request {
-            Request::Register(entity) => self.announce(*entity, now),
-            Request::Unregister(id) => self.unregister(&id, now),
-            Request::Report(tell) => drop(tell.try_send(self.figures(now))),
-            Request::Attributes(id, payload) => self.set_attributes(&id, payload, now),
-            Request::Available(id, available) => self.set_available(&id, available, now),
-            Request::Subscribe(subscriber) => self.add(subscriber),
-            Request::Unsubscribe(id, tell) => {
-                self.remove(id);
-                let _ = tell.try_send(());
-            }
-            Request::Follow(request) => self.answer(request, now),
+        let promised =
+            delivery == Delivery::Every && self.spool == SpoolMode::Always && message.qos > Qos::AtMostOnce;
+        if !promised {
+            return self.hand_over(Publish { message, delivery, stored: None, receipt });
         }
+        let (stored, heard) = bounded(1);
+        self.hand_over(Publish { message: message.clone(), delivery, stored: Some(stored), receipt })?;
+        heard.recv().map_err(|_| Refused { message, cause: RefusedBecause::Stopped })
     }
 
-    /// Hands to the connection what may go.
-    pub(super) fn send(&mut self, now: Instant) {
-        let states_open = self.announcement.lets_states_go();
-        let link = &mut self.link;
-        self.outbox.send(now, states_open, |token, message| link.publish(token, message));
+    fn hand_over(&self, publish: Publish) -> Result<(), Refused> {
+        let entered = self.publishes.enter(publish);
+        entered.map_err(|(publish, cause)| Refused { message: publish.message, cause })
     }
 
-    /// Asks of the spool what is to be asked now.
-    pub(super) fn store(&mut self, now: Instant) {
-        while let Some(order) = self.outbox.order(now, self.situation()) {
-            self.spooling.carry_out(order);
-        }
+    /// Offers `reading`. Never blocks; when the bridge is behind, it is dropped and counted. Returns whether it was
+    /// taken.
+    pub fn offer(&self, reading: Reading) -> bool {
+        self.readings.offer(reading)
     }
 
-    fn follow(&mut self, event: LinkEvent, now: Instant) {
-        match event {
-            LinkEvent::Up(session) => {
-                if !session.resumed() {
-                    self.outbox.rewind();
-                }
-                self.outbox.connected();
-                self.spooling.outage_is_over();
-                self.link.up(session);
-                self.health.set_link_up();
-                self.wire.connected();
-                self.dispatch.connected();
-                self.announce_all(now);
-            }
-            LinkEvent::Delivered(token) => {
-                self.outbox.acknowledge(token);
-            }
-            LinkEvent::Received(incoming) => self.receive(&incoming, now),
-            // There is room for the next change; a filter that was refused the link has logged.
-            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => {}
-            LinkEvent::SaidOffline => {
-                if self.announcement != Announcement::Closing {
-                    self.announce_availability(true);
-                }
-            }
-            LinkEvent::Down(down) => {
-                self.health.set_link_down(&Chain(&down.cause));
-                self.link.down(&down);
-                let by_broker = matches!(down.cause, LinkError::ClosedByBroker);
-                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker(down.kept)).flatten() {
-                    log::error!(
-                        "the broker closed one connection after the other at the same message, of {} bytes on {}: \
-                         it is given up, so that the others can go; is it too large for the broker, or not permitted?",
-                        message.payload.len(),
-                        message.topic
-                    );
-                }
-                if !down.kept {
-                    self.outbox.rewind();
-                }
-            }
-        }
+    /// Where a source puts its readings: [`Handle::offer`] as a value of its own.
+    pub fn outlet(&self) -> Outlet<Reading> {
+        self.readings.clone()
     }
 
-    /// Home Assistant's birth message has everything announced again. A retained copy is no news: we have
-    /// just announced, on connecting.
-    fn receive(&mut self, incoming: &Incoming, now: Instant) {
-        let presence = &self.presence;
-        let birth =
-            incoming.topic == presence.birth_topic && *incoming.payload == *presence.birth_payload.as_bytes();
-        if birth && !incoming.retained {
-            if self.announcement == Announcement::Done {
-                log::info!("Home Assistant has started: announcing everything again");
-            }
-            self.announcement = self.announcement.after_birth(now, fastrand::f64());
-        }
-        self.dispatch.deliver(incoming);
-        self.overhear(incoming, now);
+    /// Publishes `attributes`, a JSON object, of the entity `id`. Blocks as [`Handle::register`] does; without effect for
+    /// an entity that has none.
+    pub fn set_attributes(&self, id: ObjectId, attributes: String) {
+        let _ = self.requests.send(Request::Attributes(id, attributes));
     }
 
-    /// Asks of the broker what is still to be asked: nothing while it has not answered the last.
-    fn subscribe(&mut self) {
-        while let Some(change) = self.wire.next(FILTERS) {
-            let Some(taken) = self.link.ask(&change) else { return };
-            self.wire.asked(&change, taken);
-        }
+    /// Says whether the entity `id` is available, apart from its device. Blocks as [`Handle::register`] does; without
+    /// effect for an entity that has no availability of its own.
+    pub fn set_available(&self, id: ObjectId, available: bool) {
+        let _ = self.requests.send(Request::Available(id, available));
     }
 
-    /// Hands on to `subscriber` what the broker sends.
-    fn add(&mut self, subscriber: Subscriber) {
-        let Subscriber { id, owner, filter, qos, mailbox } = subscriber;
-        if let Some(owner) = owner {
-            let Some(it) = self.entities.get_mut(&owner) else { return };
-            it.subscriptions.push(id);
-        }
-        self.wire.want(filter.clone(), qos);
-        self.dispatch.add(id, filter, mailbox);
+    /// A name for a subscription that nobody else has.
+    pub fn subscription_id(&self) -> SubscriptionId {
+        SubscriptionId(self.subscriptions.fetch_add(1, Relaxed))
     }
 
-    /// Does so no longer.
-    pub(super) fn remove(&mut self, id: SubscriptionId) {
-        if let Some(filter) = self.dispatch.remove(id) {
-            self.wire.unwant(&filter);
-        }
+    /// Has what the broker sends to `subscriber` put into its mailbox, on this connection and all after it, until
+    /// [`Handle::unsubscribe`], or until the entity that owns it is removed. Blocks as [`Handle::register`] does.
+    /// False once the bridge has stopped.
+    pub fn subscribe(&self, subscriber: Subscriber) -> bool {
+        self.requests.send(Request::Subscribe(subscriber)).is_ok()
     }
 
-    /// Gives the connection up where the broker acknowledges nothing. At every event, for a busy inbox keeps ticks
-    /// away; but not at the end, which has a limit of its own and `offline` to say.
-    fn watch(&mut self, now: Instant) {
-        let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now);
-        let unanswered = self.link.unanswered_since().is_some_and(|at| at + ACKNOWLEDGE_LIMIT <= now);
-        if (overdue || unanswered) && self.announcement != Announcement::Closing {
-            self.link.abandon();
+    /// Ends a subscription: nothing is put into its mailbox any more once this returns, and no call of its callback begins.
+    /// Blocks until the bridge has the time: microseconds.
+    pub fn unsubscribe(&self, id: SubscriptionId) {
+        let (tell, told) = bounded(1);
+        if self.requests.send(Request::Unsubscribe(id, tell)).is_ok() {
+            let _ = told.recv();
         }
     }
 
-    /// Takes the next step of the announcement where it is due.
-    fn proceed(&mut self, now: Instant) {
-        if !self.link.is_up() {
-            return;
-        }
-        let next = self.announcement.next(now, self.outbox.is_announced());
-        match (self.announcement, next) {
-            (Announcement::Delayed { .. }, Announcement::Discovering) => self.announce_all(now),
-            (Announcement::Settling { .. }, Announcement::Done) => {
-                log::info!("announced {} entities to Home Assistant", self.entities.len());
-            }
-            _ => {}
-        }
-        self.announcement = next;
+    /// Asks something of what others announce. False once the bridge has stopped.
+    pub(super) fn follow(&self, request: FollowRequest) -> bool {
+        self.requests.send(Request::Follow(request)).is_ok()
     }
 
-    /// What became of all messages, in all and for each entity.
-    fn figures(&self, now: Instant) -> Report {
-        let entities = self.entities.iter();
-        Report {
-            total: self.outbox.total(Some(now)),
-            entities: entities.map(|(id, it)| (id.clone(), self.outbox.of(it.topic(), now))).collect(),
-            on_card: self.outbox.on_card(),
-        }
+    /// Where entities are announced, and where their states go.
+    pub fn topics(&self) -> &Topics {
+        &self.presence.topics
     }
 
-    /// Brings the figures that others read up to date.
-    fn report(&mut self, now: Instant) {
-        self.health.set_messages(&self.outbox.total(None), self.outbox.waiting());
-        self.health.set_spool_degraded(self.outbox.is_degraded(now));
-        self.spooling.note_silence(self.outbox.is_spool_silent(now));
-        let dropped = self.readings.dropped();
-        self.health.add_refused(dropped - self.drops_seen);
-        self.drops_seen = dropped;
+    /// Quality of service of all that says nothing else.
+    pub fn qos(&self) -> Qos {
+        self.presence.qos
+    }
+
+    /// What became of all messages so far, in all and for each entity; `None` once the bridge has stopped. Blocks until
+    /// the bridge has the time: microseconds, a millisecond where much waits.
+    pub fn report(&self) -> Option<Report> {
+        let (tell, told) = bounded(1);
+        self.requests.send(Request::Report(tell)).ok()?;
+        told.recv().ok()
     }
 }
 
-/// How many topic filters go into one packet at most: their answer has room in any broker's buffers.
-const FILTERS: usize = 100;
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot publish {} bytes on {}", self.message.payload.len(), self.message.topic)
+    }
+}
+
+impl Error for Refused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl fmt::Display for RefusedBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RefusedBecause::Full => f.write_str("messages come faster than broker and card take them"),
+            RefusedBecause::Stopped => f.write_str("the connection to the broker was ended"),
+            RefusedBecause::LargerThan(most) => {
+                write!(f, "topic and payload may have {most} bytes together")
+            }
+        }
+    }
+}
+
+impl Error for RefusedBecause {}
+
+/// What MQTT can express, less the length of the topic and the packet identifier.
+const LARGEST: u64 = 268_435_455 - 4;

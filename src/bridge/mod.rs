@@ -6,7 +6,6 @@
 
 mod announced;
 mod announcement;
-mod client;
 mod entities;
 mod entrance;
 mod event;
@@ -16,10 +15,11 @@ mod link_state;
 mod spooling;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod wire;
 
-pub use client::{Handle, Refused, RefusedBecause};
 pub use event::{Inbox, Subscriber};
+pub use handle::{Handle, Refused, RefusedBecause};
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

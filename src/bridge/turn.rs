@@ -1,0 +1,211 @@
+//! One turn of the loop: [`Bridge::handle`] says what each event does, and which steps follow.
+
+use std::time::Instant;
+
+use super::announcement::Announcement;
+use super::event::{Event, Publish, Request, Subscriber};
+use super::{ACKNOWLEDGE_LIMIT, Bridge};
+use crate::dispatch::SubscriptionId;
+use crate::link::LinkError;
+use crate::link::LinkEvent;
+use crate::model::Chain;
+use crate::model::Delivery;
+use crate::model::Incoming;
+use crate::model::Report;
+use crate::outbox::Lane;
+
+impl Bridge {
+    /// Does what `event`, seen at `now`, asks for.
+    pub(super) fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Reading(reading) => self.take(&reading, now),
+            Event::Publish(Publish { message, delivery: Delivery::Every, stored, receipt }) => {
+                self.outbox.append(message, now, stored, receipt);
+            }
+            Event::Publish(Publish { message, delivery: Delivery::Latest, receipt, .. }) => {
+                self.outbox.put(Lane::State, message, None, now, receipt);
+            }
+            Event::Request(request) => self.grant(request, now),
+            Event::Link(event) => self.follow(event, now),
+            Event::Spool(event) => {
+                if let Some(news) = self.outbox.heard(event, now) {
+                    self.spooling.tell(news);
+                }
+            }
+            Event::Tick => {}
+        }
+        self.dispatch.tick(now);
+        self.watch(now);
+        self.subscribe();
+        self.proceed(now);
+        self.send(now);
+        self.store(now);
+        self.report(now);
+    }
+
+    /// Does what a handle asks for.
+    fn grant(&mut self, request: Request, now: Instant) {
+        match request {
+            Request::Register(entity) => self.announce(*entity, now),
+            Request::Unregister(id) => self.unregister(&id, now),
+            Request::Report(tell) => drop(tell.try_send(self.figures(now))),
+            Request::Attributes(id, payload) => self.set_attributes(&id, payload, now),
+            Request::Available(id, available) => self.set_available(&id, available, now),
+            Request::Subscribe(subscriber) => self.add(subscriber),
+            Request::Unsubscribe(id, tell) => {
+                self.remove(id);
+                let _ = tell.try_send(());
+            }
+            Request::Follow(request) => self.answer(request, now),
+        }
+    }
+
+    /// Hands to the connection what may go.
+    pub(super) fn send(&mut self, now: Instant) {
+        let states_open = self.announcement.lets_states_go();
+        let link = &mut self.link;
+        self.outbox.send(now, states_open, |token, message| link.publish(token, message));
+    }
+
+    /// Asks of the spool what is to be asked now.
+    pub(super) fn store(&mut self, now: Instant) {
+        while let Some(order) = self.outbox.order(now, self.situation()) {
+            self.spooling.carry_out(order);
+        }
+    }
+
+    fn follow(&mut self, event: LinkEvent, now: Instant) {
+        match event {
+            LinkEvent::Up(session) => {
+                if !session.resumed() {
+                    self.outbox.rewind();
+                }
+                self.outbox.connected();
+                self.spooling.outage_is_over();
+                self.link.up(session);
+                self.health.set_link_up();
+                self.wire.connected();
+                self.dispatch.connected();
+                self.announce_all(now);
+            }
+            LinkEvent::Delivered(token) => {
+                self.outbox.acknowledge(token);
+            }
+            LinkEvent::Received(incoming) => self.receive(&incoming, now),
+            // There is room for the next change; a filter that was refused the link has logged.
+            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => {}
+            LinkEvent::SaidOffline => {
+                if self.announcement != Announcement::Closing {
+                    self.announce_availability(true);
+                }
+            }
+            LinkEvent::Down(down) => {
+                self.health.set_link_down(&Chain(&down.cause));
+                self.link.down(&down);
+                let by_broker = matches!(down.cause, LinkError::ClosedByBroker);
+                if let Some(message) = by_broker.then(|| self.outbox.closed_by_broker(down.kept)).flatten() {
+                    log::error!(
+                        "the broker closed one connection after the other at the same message, of {} bytes on {}: \
+                         it is given up, so that the others can go; is it too large for the broker, or not permitted?",
+                        message.payload.len(),
+                        message.topic
+                    );
+                }
+                if !down.kept {
+                    self.outbox.rewind();
+                }
+            }
+        }
+    }
+
+    /// Home Assistant's birth message has everything announced again. A retained copy is no news: we have
+    /// just announced, on connecting.
+    fn receive(&mut self, incoming: &Incoming, now: Instant) {
+        let presence = &self.presence;
+        let birth =
+            incoming.topic == presence.birth_topic && *incoming.payload == *presence.birth_payload.as_bytes();
+        if birth && !incoming.retained {
+            if self.announcement == Announcement::Done {
+                log::info!("Home Assistant has started: announcing everything again");
+            }
+            self.announcement = self.announcement.after_birth(now, fastrand::f64());
+        }
+        self.dispatch.deliver(incoming);
+        self.overhear(incoming, now);
+    }
+
+    /// Asks of the broker what is still to be asked: nothing while it has not answered the last.
+    fn subscribe(&mut self) {
+        while let Some(change) = self.wire.next(FILTERS) {
+            let Some(taken) = self.link.ask(&change) else { return };
+            self.wire.asked(&change, taken);
+        }
+    }
+
+    /// Hands on to `subscriber` what the broker sends.
+    fn add(&mut self, subscriber: Subscriber) {
+        let Subscriber { id, owner, filter, qos, mailbox } = subscriber;
+        if let Some(owner) = owner {
+            let Some(it) = self.entities.get_mut(&owner) else { return };
+            it.subscriptions.push(id);
+        }
+        self.wire.want(filter.clone(), qos);
+        self.dispatch.add(id, filter, mailbox);
+    }
+
+    /// Does so no longer.
+    pub(super) fn remove(&mut self, id: SubscriptionId) {
+        if let Some(filter) = self.dispatch.remove(id) {
+            self.wire.unwant(&filter);
+        }
+    }
+
+    /// Gives the connection up where the broker acknowledges nothing. At every event, for a busy inbox keeps ticks
+    /// away; but not at the end, which has a limit of its own and `offline` to say.
+    fn watch(&mut self, now: Instant) {
+        let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).is_some_and(|at| at <= now);
+        let unanswered = self.link.unanswered_since().is_some_and(|at| at + ACKNOWLEDGE_LIMIT <= now);
+        if (overdue || unanswered) && self.announcement != Announcement::Closing {
+            self.link.abandon();
+        }
+    }
+
+    /// Takes the next step of the announcement where it is due.
+    fn proceed(&mut self, now: Instant) {
+        if !self.link.is_up() {
+            return;
+        }
+        let next = self.announcement.next(now, self.outbox.is_announced());
+        match (self.announcement, next) {
+            (Announcement::Delayed { .. }, Announcement::Discovering) => self.announce_all(now),
+            (Announcement::Settling { .. }, Announcement::Done) => {
+                log::info!("announced {} entities to Home Assistant", self.entities.len());
+            }
+            _ => {}
+        }
+        self.announcement = next;
+    }
+
+    /// What became of all messages, in all and for each entity.
+    fn figures(&self, now: Instant) -> Report {
+        let entities = self.entities.iter();
+        Report {
+            total: self.outbox.total(Some(now)),
+            entities: entities.map(|(id, it)| (id.clone(), self.outbox.of(it.topic(), now))).collect(),
+            on_card: self.outbox.on_card(),
+        }
+    }
+
+    /// Brings the figures that others read up to date.
+    fn report(&mut self, now: Instant) {
+        self.health.set_messages(&self.outbox.total(None), self.outbox.waiting());
+        self.health.set_spool_degraded(self.outbox.is_degraded(now));
+        self.spooling.note_silence(self.outbox.is_spool_silent(now));
+        let dropped = self.readings.dropped();
+        self.health.add_refused(dropped - self.drops_seen);
+        self.drops_seen = dropped;
+    }
+}
+
+/// How many topic filters go into one packet at most: their answer has room in any broker's buffers.
+const FILTERS: usize = 100;
