@@ -17,7 +17,7 @@ use luigi_mqtt::{Client, Config, Error as LuigiError};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [threads, readings] = &arguments[..] else { return Err("usage: threads THREADS READINGS".into()) };
-    let (threads, readings) = (threads.parse()?, readings.parse()?);
+    let (threads, readings) = (threads.parse::<usize>()?, readings.parse()?);
 
     let client = Client::connect(Config::from_environment("threads")?)?;
     thread::scope(|scope| {
@@ -33,13 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Takes `readings` of the sensor `number`.
-fn read(client: &Client, number: usize, readings: usize) -> Result<(), LuigiError> {
+fn read(client: &Client, number: usize, readings: u32) -> Result<(), LuigiError> {
     let (id, name) = (format!("level_{number}"), format!("Level {number}"));
     let level = client.register(Sensor::new(&id, &name).unit("%").state_class("measurement"))?;
     for reading in 1..=readings {
         // Here a slow bus is read.
         thread::sleep(Duration::from_millis(10));
-        level.publish(reading as f64)?;
+        level.publish(reading)?;
     }
     Ok(())
 }

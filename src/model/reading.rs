@@ -18,7 +18,7 @@ pub struct Reading {
 /// What an entity's state can be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A number in the entity's unit.
+    /// A number in the entity's unit. Finite; `5.0` is told as `5`.
     Number(f64),
     /// A text, 255 characters at most (Home Assistant's limit of a state).
     Text(String),
@@ -41,6 +41,18 @@ impl From<f64> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(number: i32) -> Value {
+        Value::Number(number.into())
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Value {
+        Value::Number(number.into())
+    }
+}
+
 impl From<bool> for Value {
     fn from(on: bool) -> Value {
         Value::Switch(on)
@@ -56,5 +68,17 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Value {
         Value::Text(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_a_number_too() {
+        assert_eq!(Value::from(-5), Value::Number(-5.0));
+        assert_eq!(Value::from(u32::MAX), Value::Number(4_294_967_295.0));
+        assert_eq!(Value::from(0.5), Value::Number(0.5));
     }
 }
