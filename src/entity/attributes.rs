@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::model::is_reserved_attribute;
+
 use super::refusal::{Refusal, quoted};
 use super::{Entity, Platform, ValueError};
 
@@ -23,7 +25,7 @@ impl Entity {
             return Err(Refusal::new("no attributes, for it was built without", quoted_keys(attributes)));
         }
         let own = blocked_on(self.platform());
-        let blocked = |key: &&String| BLOCKED.contains(&key.as_str()) || own.contains(&key.as_str());
+        let blocked = |key: &&String| is_reserved_attribute(key) || own.contains(&key.as_str());
         if let Some(key) = attributes.keys().find(blocked) {
             let expected = "attributes without those that Home Assistant has of its own";
             return Err(Refusal::new(expected, quoted(key)));
@@ -56,7 +58,7 @@ fn quoted_keys(attributes: &Map<String, Json>) -> String {
     quoted(&attributes.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
-/// The names that Home Assistant 2026.11 leaves out on `platform` beside [`BLOCKED`]: the
+/// The names that Home Assistant 2026.11 leaves out on `platform` beside those of [`is_reserved_attribute`]: the
 /// `MQTT_…_ATTRIBUTES_BLOCKED` in `homeassistant/components/mqtt`, with the names they stand for.
 fn blocked_on(platform: Platform) -> &'static [&'static str] {
     match platform.as_str() {
@@ -125,25 +127,3 @@ fn blocked_on(platform: Platform) -> &'static [&'static str] {
         _ => &[],
     }
 }
-
-/// `MQTT_ATTRIBUTES_BLOCKED` in `homeassistant/components/mqtt/entity.py`.
-const BLOCKED: &[&str] = &[
-    "assumed_state",
-    "available",
-    "device_class",
-    "device_info",
-    "entity_category",
-    "entity_id",
-    "entity_picture",
-    "entity_registry_enabled_default",
-    "extra_state_attributes",
-    "force_update",
-    "friendly_name",
-    "group_entities",
-    "icon",
-    "should_poll",
-    "state",
-    "supported_features",
-    "unique_id",
-    "unit_of_measurement",
-];

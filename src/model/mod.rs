@@ -1,5 +1,6 @@
 //! Plain values that everyone shares: no input or output, no threads, no wire formats.
 
+mod attribute;
 mod chain;
 mod delivery;
 mod health;
@@ -19,3 +20,5 @@ pub use reading::{Reading, Value};
 pub use secret::Secret;
 pub use suggestion::nearest;
 pub use topic::{Topic, TopicError, TopicFilter};
+
+pub(crate) use attribute::is_reserved_attribute;

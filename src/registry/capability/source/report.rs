@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::plain::switched;
 use super::reads::Reads;
+use crate::model::is_reserved_attribute;
 use crate::registry::capability::Fields;
 use crate::registry::capability::Payload;
 use crate::registry::capability::config::Config;
@@ -18,7 +19,7 @@ pub(super) fn attributes(
 ) -> bool {
     match object(payload) {
         Some(mut attributes) => {
-            attributes.retain(|name, _| !BLOCKED_ATTRIBUTES.contains(&name.as_str()));
+            attributes.retain(|name, _| !is_reserved_attribute(name));
             fields.put_known(field, attributes);
         }
         None => fields.put_raw(field, text),
@@ -154,25 +155,3 @@ const UPDATE_FIELDS: &[&str] = &[
 const SIREN_FIELDS: &[&str] = &["tone", "duration", "volume_level"];
 
 const VACUUM_STATES: &[&str] = &["idle", "docked", "error", "paused", "returning", "cleaning"];
-
-/// What Home Assistant lets no attribute be called, for its own use of the names (`mqtt/entity.py`).
-const BLOCKED_ATTRIBUTES: &[&str] = &[
-    "assumed_state",
-    "available",
-    "device_class",
-    "device_info",
-    "entity_category",
-    "entity_id",
-    "entity_picture",
-    "entity_registry_enabled_default",
-    "extra_state_attributes",
-    "force_update",
-    "friendly_name",
-    "group_entities",
-    "icon",
-    "should_poll",
-    "state",
-    "supported_features",
-    "unique_id",
-    "unit_of_measurement",
-];

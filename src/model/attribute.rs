@@ -1,0 +1,28 @@
+//! Names that no attribute of an entity can have.
+
+/// Whether Home Assistant 2026.11 has an attribute called `name` of its own on every platform, and leaves out what
+/// others call so: `MQTT_ATTRIBUTES_BLOCKED` in `homeassistant/components/mqtt/entity.py`.
+pub(crate) fn is_reserved_attribute(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+const RESERVED: &[&str] = &[
+    "assumed_state",
+    "available",
+    "device_class",
+    "device_info",
+    "entity_category",
+    "entity_id",
+    "entity_picture",
+    "entity_registry_enabled_default",
+    "extra_state_attributes",
+    "force_update",
+    "friendly_name",
+    "group_entities",
+    "icon",
+    "should_poll",
+    "state",
+    "supported_features",
+    "unique_id",
+    "unit_of_measurement",
+];
