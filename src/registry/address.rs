@@ -1,4 +1,4 @@
-//! What a topic is about: an announcement, the first seed's own layout, or neither.
+//! What a topic is about: an announcement, a device in the layout that needs none, or neither.
 
 use crate::model::Topic;
 
@@ -17,7 +17,7 @@ pub(super) enum Address<'a> {
     Foreign,
 }
 
-/// A topic of the first seed's layout, `<prefix>/<device_type>/<device_id>/<leaf>`.
+/// A topic of the layout, `<prefix>/<device_type>/<device_id>/<leaf>`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Place<'a> {
     pub(super) device_type: &'a str,

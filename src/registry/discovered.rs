@@ -11,7 +11,7 @@ use super::capability::offers;
 use super::document::Form;
 use super::known::Known;
 
-/// An entity that somebody announced, or that is heard in the first seed's layout.
+/// An entity that somebody announced, or that is heard on `<layout prefix>/<type>/<id>/state` without.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Discovered {

@@ -27,11 +27,11 @@ pub(super) enum Form {
     Single,
     /// Of the components of a device.
     Device,
-    /// Nobody announced it: it is what we make of topics in the first seed's layout.
+    /// Nobody announced it: it is what we make of topics in the layout.
     Heard(Shape),
 }
 
-/// What was heard in the first seed's layout.
+/// What was heard in the layout.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Shape {
     /// Whether the last state was a JSON object; none before the first.

@@ -1,4 +1,4 @@
-//! Devices that announce nothing, and are known by the first seed's layout of topics:
+//! Devices that announce nothing, and are known by a layout of topics:
 //! `<prefix>/<device_type>/<device_id>/<set|state|availability>`.
 
 use std::sync::Arc;
@@ -79,7 +79,7 @@ fn config(platform: &str, device_id: &str, base: &Topic, shape: Shape) -> Map<St
     if shape.availability {
         put("availability_topic", json!(format!("{base}/availability")));
     }
-    // The first seed sends JSON to every light: that is assumed before the first state too.
+    // Whoever uses the layout sends JSON to every light: that is assumed before the first state too.
     if platform == "light" && shape.json != Some(false) {
         put("schema", json!("json"));
         put("brightness", json!(true));

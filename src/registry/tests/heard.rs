@@ -1,4 +1,4 @@
-//! States, availability, and the first seed's layout.
+//! States, availability, and the layout.
 
 use super::*;
 
