@@ -64,6 +64,10 @@ impl Handle {
     }
 
     /// What is to be published so that `id` does what is `wanted`. `None` where there is no `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetError`] where `id` does not offer that.
     pub fn device_messages(
         &self,
         id: &str,

@@ -54,10 +54,10 @@ pub struct Refused {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum RefusedBecause {
-    /// The bridge is behind: neither the broker nor the card takes messages as fast as they come. Try again in a
-    /// moment.
+    /// 256 messages wait for the bridge: neither the broker nor the card takes messages as fast as they come. Try again
+    /// in a moment.
     Full,
-    /// The bridge has stopped.
+    /// The connection was ended.
     Stopped,
     /// Topic and payload have more bytes together than this: what MQTT allows (MQTT 3.1.1, section 2.2.3), or half of
     /// `[Spool] MAX_BYTES`, where the message is to wait in the spool.

@@ -92,7 +92,7 @@ pub struct Bridge {
     drops_seen: u64,
 }
 
-/// What the bridge did not deliver before its end.
+/// What was not delivered before the end of the connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Farewell {
     /// Messages that are given up with the process.

@@ -37,7 +37,7 @@ impl EntityHandle {
         &self.entity
     }
 
-    /// What identifies it on its device.
+    /// What identifies it on its device: the first argument of its builder.
     pub fn id(&self) -> &ObjectId {
         self.entity.id()
     }
@@ -80,6 +80,19 @@ impl EntityHandle {
 
     /// Publishes `attributes`, a JSON object, in the place of those before. The entity must have been built with
     /// attributes. Blocks only while the bridge is busy with earlier requests: microseconds.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use luigi_mqtt::entity::Switch;
+    /// use serde_json::json;
+    ///
+    /// let pump = client.register(Switch::new("pump", "Pump").attributes(true).availability(true))?;
+    /// pump.publish_attributes(&json!({"hours": 12, "last_service": "2026-05-02"}))?;
+    /// pump.set_available(false); // Somebody has pulled its plug.
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

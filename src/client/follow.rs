@@ -14,8 +14,9 @@ use crate::registry::State;
 
 impl Client {
     /// Begins to listen to what others announce to Home Assistant's discovery, and to their states: 10,000 entities and
-    /// 16 MiB at most. What is announced already comes at once, for announcements are retained. Without effect where
-    /// it has begun. Never blocks for the network.
+    /// 16 MiB at most. What is announced already comes at once, for announcements are retained. Devices that announce
+    /// nothing are followed by their topics, `<prefix>/<type>/<id>/state` and `availability`, where `[Topics] LAYOUT_PREFIX`
+    /// (`smarthome` unless set) is the prefix. Without effect where it has begun. Never blocks for the network.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), luigi_mqtt::Error> {
@@ -66,6 +67,22 @@ impl Client {
 
     /// The newest state of the device `id`, found as in [`Client::device`]; `None` where there is no such device. Blocks as
     /// [`Client::report`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use luigi_mqtt::registry::FieldValue;
+    ///
+    /// if let Some(light) = client.state("light_kitchen") {
+    ///     match light.fields.field("brightness") {
+    ///         Some(FieldValue::Known(brightness)) => println!("{brightness} of 255"),
+    ///         Some(FieldValue::Raw(words)) => println!("in its own words: {words}"),
+    ///         None => println!("it has not said"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn state(&self, id: &str) -> Option<State> {
         self.handle.device_state(id)
     }

@@ -1,4 +1,7 @@
 //! luigi-mqtt in a program of one's own: [`Client`], and everything that is done with it.
+//!
+//! [`EntityHandle`] is an entity that was announced, [`OutgoingMessage`] a message on its way out, [`Subscription`] and
+//! [`Messages`] are the two kinds of subscription. There is an error for each concern, and [`Error`] over them.
 
 mod core;
 mod entity;
@@ -14,9 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bridge::Farewell;
 use crate::bridge::Handle;
-use crate::bridge::Refused;
 use crate::config::Config;
 use crate::entity::Entity;
 use crate::model::Delivery;
@@ -26,6 +27,13 @@ use crate::model::ObjectId;
 use crate::model::Reading;
 use crate::model::Report;
 
+pub use crate::bridge::Farewell;
+pub use crate::bridge::Refused;
+pub use crate::bridge::RefusedBecause;
+pub use crate::dispatch::Messages;
+
+// For the daemon, which has sources and signals beside it.
+#[doc(hidden)]
 pub use self::core::{Core, link_options, presence};
 pub use entity::EntityHandle;
 pub use error::{ConnectionError, DeviceError, Error, ErrorKind, PublishError, StartError, SubscribeError};
@@ -41,8 +49,8 @@ use life::Life;
 /// but those that say so in their name, and [`Client::disconnect`].
 ///
 /// The connection lives as long as one of the clones of its `Client`; entities, subscriptions and channels do
-/// not keep it alive. When the last clone is dropped, what waits is delivered, `offline` is said, and the threads are
-/// joined: 2 s for that where the broker does not answer, and up to 5 s more for a card that is slow to take what is left.
+/// not keep it alive. Dropping the last clone is [`Client::disconnect`] with 2 s: what waits is delivered, `offline` is said,
+/// and the threads are joined.
 ///
 /// ```no_run
 /// use luigi_mqtt::entity::Sensor;
@@ -78,6 +86,15 @@ impl Client {
     /// `link`, which waits for the network. Two clients of one broker need different client identifiers:
     /// [`Config::builder`] and [`Config::for_program`] see to that.
     ///
+    /// ```no_run
+    /// use luigi_mqtt::{Client, Config};
+    ///
+    /// // From the variables MQTT_BROKER_HOST and its like; or from a builder, or a file.
+    /// let client = Client::connect(Config::from_environment("doorbell")?)?;
+    /// client.publish("doorbell/pressed", "once")?;
+    /// # Ok::<(), luigi_mqtt::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`StartError`]: a topic that the configuration makes is too long, or the system has no thread to give. A broker
@@ -88,7 +105,20 @@ impl Client {
         Ok(Client { handle, health, life: Hold::Keeps(Arc::new(life)) })
     }
 
-    /// Blocks until the broker has accepted us, for `limit` at most. Returns at once where it has.
+    /// Blocks until the broker has accepted us, for `limit` at most. Returns at once where it has. Nobody has to wait
+    /// before publishing: this is for those who want to know, or to say that something is wrong.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use luigi_mqtt::{Client, Config, Error};
+    ///
+    /// let client = Client::connect(Config::builder("doorbell").broker("homeassistant.local", 1883).build()?)?;
+    /// if let Err(error) = client.wait_connected(Duration::from_secs(10)) {
+    ///     eprintln!("{error}"); // The attempts go on.
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -118,7 +148,17 @@ impl Client {
         self.message(topic, payload).publish()
     }
 
-    /// As [`Client::publish`], with `value` as JSON.
+    /// As [`Client::publish`], with `value` as JSON: anything that serializes.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use serde_json::json;
+    ///
+    /// client.publish_json("smarthome/light/bedroom/set", &json!({"state": "on", "brightness": 80}))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -129,6 +169,22 @@ impl Client {
 
     /// As [`Client::publish`], and blocks until the broker has acknowledged the message (at QoS 0: until it
     /// is written), for `limit` at most.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use std::time::Duration;
+    ///
+    /// use luigi_mqtt::client::PublishError;
+    ///
+    /// match client.publish_and_wait("alarm", "fire", Duration::from_secs(5)) {
+    ///     Ok(()) => println!("the broker has it"),
+    ///     Err(PublishError::NotAcknowledged { .. }) => println!("it is on its way for as long as it takes"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -142,12 +198,13 @@ impl Client {
         self.message(topic, payload).publish_and_wait(limit)
     }
 
-    /// A message to be published once it is said how: quality of service, retained, which class of delivery.
+    /// A message to be published once it is said how: quality of service, retained, which class of delivery. Nothing is
+    /// checked before it is published.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), luigi_mqtt::Error> {
     /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
-    /// use luigi_mqtt::model::Qos;
+    /// use luigi_mqtt::Qos;
     ///
     /// client.message("garage/door", "open").qos(Qos::ExactlyOnce).retain().publish()?;
     /// # Ok(())
@@ -191,8 +248,21 @@ impl Client {
         self.handle.offer(reading)
     }
 
-    /// Announces `entity` to Home Assistant, now and whenever that is needed again. One with the same id is replaced;
-    /// its state stays where it means the same. Blocks only while the bridge is busy with earlier requests: microseconds.
+    /// Announces `entity`, one of the builders of [`entity`](crate::entity) or what they build, to Home Assistant: now, and
+    /// whenever that is needed again. One with the same id is replaced; its state stays where it means the same. Blocks only
+    /// while the bridge is busy with earlier requests: microseconds. Without effect once the connection was ended.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use luigi_mqtt::entity::Sensor;
+    ///
+    /// let room = Sensor::new("room_temperature", "Room temperature").device_class("temperature").unit("°C");
+    /// let room = client.register(room.state_class("measurement"))?;
+    /// room.publish(21.5)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -227,8 +297,20 @@ impl Client {
     /// Ends the connection for all clones of this client: delivers what it can within `limit`, says `offline`,
     /// disconnects, and puts what must be delivered and was not on the card. What is published from here on is refused.
     ///
-    /// Blocks for `limit`, half a second for the disconnect, one for callbacks that are busy, and as long as the card takes
-    /// (5 s at most). A second call waits for the first, and has nothing to tell.
+    /// Blocks until that is done: at once where the broker is not connected and no callback is busy, and at most for
+    /// `limit`, a second for callbacks that are busy, half a second for the disconnect, and as long as the card takes (5 s at
+    /// most). A second call waits for the first, and has nothing to tell.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), luigi_mqtt::Error> {
+    /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
+    /// use std::time::Duration;
+    ///
+    /// let farewell = client.disconnect(Duration::from_secs(5));
+    /// println!("{} messages wait on the card, {} are lost", farewell.on_card, farewell.lost);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn disconnect(&self, limit: Duration) -> Farewell {
         match &self.life {
             Hold::Keeps(life) => life.end(limit),

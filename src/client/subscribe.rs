@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use super::{Client, SubscribeError};
+use super::{Client, Messages, SubscribeError};
 use crate::bridge::Handle;
 use crate::bridge::Subscriber;
 use crate::dispatch::Mailbox;
-use crate::dispatch::Messages;
 use crate::dispatch::SubscriptionId;
 use crate::model::Incoming;
 use crate::model::ObjectId;
@@ -26,8 +25,10 @@ impl Client {
     /// neither matches a first level that begins with `$`. `qos` is the highest at which messages come; 2 is asked for
     /// as 1, so a message may come twice where the connection is cut.
     ///
-    /// Any number of subscriptions may overlap: each gets a message once. They are made again on each connection, and
-    /// what the broker keeps on their topics comes then (and at first), as [retained](Incoming::retained).
+    /// Any number of subscriptions may overlap: each gets a message once (or as often as the broker sends it: one that
+    /// sends a copy for each filter that matches, as MQTT 3.1.1 allows in section 3.3.5 and Mosquitto does not, cannot be told
+    /// from one that has two messages). They are made again on each connection, and what the broker keeps on their topics
+    /// comes then (and at first), as [retained](Incoming::retained).
     ///
     /// Callbacks are called on threads of the client, for one subscription one message after the other. They may take
     /// their time, publish, subscribe, and panic: others are not held up. Where one is too slow, 1,024 messages (or
@@ -39,7 +40,7 @@ impl Client {
     /// ```no_run
     /// # fn main() -> Result<(), luigi_mqtt::Error> {
     /// # let client = luigi_mqtt::Client::connect(luigi_mqtt::Config::builder("x").build()?)?;
-    /// use luigi_mqtt::model::Qos;
+    /// use luigi_mqtt::Qos;
     ///
     /// client.subscribe("garden/+/valve", Qos::AtLeastOnce, |client, message| {
     ///     println!("{}: {}", message.topic, String::from_utf8_lossy(&message.payload));
@@ -64,8 +65,9 @@ impl Client {
         self.subscribe_for(None, checked(filter)?, qos, callback)
     }
 
-    /// The messages on topics that `filter` matches, as a channel: as [`Client::subscribe`], without a thread.
-    /// Dropping it ends the subscription.
+    /// The messages on topics that `filter` matches, as a channel: as [`Client::subscribe`] at QoS 1, without a thread.
+    /// What is returned is a receiver of the crate `crossbeam-channel` 0.5: it can be waited for, with a limit or in a
+    /// `select!`, and iterated over. Dropping it ends the subscription.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), luigi_mqtt::Error> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Figures;
 
-/// What the bridge has done so far. Written by the bridge alone, read by whoever likes; each figure is
-/// right by itself, two read one after the other may be an event apart. Cheap to clone.
+/// What the bridge has done so far. Written by the bridge alone, read by whoever likes, without waiting; each figure
+/// is right by itself, two read one after the other may be an event apart. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Cells>);
 
@@ -30,11 +30,11 @@ struct Cells {
 
 /// Why there is no connection.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct LinkDown {
+pub(crate) struct LinkDown {
     /// Why the last one ended, or could not be made; `None` before the first attempt has ended.
-    pub cause: Option<String>,
+    pub(crate) cause: Option<String>,
     /// Whether there will be none any more: the bridge has ended.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Health {
@@ -86,7 +86,7 @@ impl Health {
     }
 
     /// States what became of all messages, and how many of them wait to be handed to a connection.
-    pub fn set_messages(&self, total: &Figures, waiting: u64) {
+    pub(crate) fn set_messages(&self, total: &Figures, waiting: u64) {
         self.0.accepted.store(total.accepted, Relaxed);
         self.0.delivered.store(total.delivered, Relaxed);
         self.0.replaced.store(total.replaced, Relaxed);
@@ -96,17 +96,17 @@ impl Health {
     }
 
     /// Counts `count` readings that never became messages as dropped.
-    pub fn add_refused(&self, count: u64) {
+    pub(crate) fn add_refused(&self, count: u64) {
         self.0.refused.fetch_add(count, Relaxed);
     }
 
     /// States whether the card takes what it is given.
-    pub fn set_spool_degraded(&self, degraded: bool) {
+    pub(crate) fn set_spool_degraded(&self, degraded: bool) {
         self.0.degraded.store(degraded, Relaxed);
     }
 
     /// States that the connection came up, which is counted.
-    pub fn set_link_up(&self) {
+    pub(crate) fn set_link_up(&self) {
         let _down = self.down();
         self.0.connections.fetch_add(1, Relaxed);
         self.0.link_up.store(true, Relaxed);
@@ -114,14 +114,14 @@ impl Health {
     }
 
     /// States that the connection went down, or could not be made, and why.
-    pub fn set_link_down(&self, cause: &dyn fmt::Display) {
+    pub(crate) fn set_link_down(&self, cause: &dyn fmt::Display) {
         let mut down = self.down();
         down.cause = Some(cause.to_string());
         self.0.link_up.store(false, Relaxed);
     }
 
     /// States that the bridge has ended.
-    pub fn set_ended(&self) {
+    pub(crate) fn set_ended(&self) {
         let mut down = self.down();
         down.ended = true;
         self.0.link_up.store(false, Relaxed);
@@ -134,7 +134,7 @@ impl Health {
     /// # Errors
     ///
     /// [`LinkDown`] where there was no connection in time.
-    pub fn wait_link_up(&self, limit: Duration) -> Result<(), LinkDown> {
+    pub(crate) fn wait_link_up(&self, limit: Duration) -> Result<(), LinkDown> {
         let down = self.down();
         let waiting = |down: &mut LinkDown| !self.link_up() && !down.ended;
         let waited = self.0.changed.wait_timeout_while(down, limit, waiting);

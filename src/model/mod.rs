@@ -13,12 +13,15 @@ mod topic;
 
 pub use chain::Chain;
 pub use delivery::{Delivery, Fate, Figures, Report, SpoolMode};
-pub use health::{Health, LinkDown};
+pub use health::Health;
 pub use id::{IdError, ObjectId};
-pub use message::{Incoming, Message, Qos, Token};
+pub use message::{Incoming, Message, Qos};
 pub use reading::{Reading, Value};
 pub use secret::Secret;
-pub use suggestion::nearest;
 pub use topic::{Topic, TopicError, TopicFilter};
 
+#[doc(hidden)]
+pub use message::Token;
+
 pub(crate) use attribute::is_reserved_attribute;
+pub(crate) use suggestion::nearest;

@@ -2,7 +2,7 @@
 
 /// The one of `known` that `word` was probably meant to be, if any is near enough: within a third
 /// of its letters, at most three, or the beginning of the other. Case does not count.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     let limit = (word.chars().count() / 3).clamp(1, 3);
     known

@@ -1,8 +1,12 @@
 //! What others announce to Home Assistant, what they tell, and what can be done with it.
 //!
+//! A program gets to see it through [`Client::discovered_devices`](crate::client::Client::discovered_devices) and its kind;
+//! [`Registry`] is what is behind them.
+//!
 //! All facts about discovery are those of Home Assistant 2026.11.0, `homeassistant/components/mqtt/`. Nothing here
 //! has a thread, a clock or a connection: messages go in, [`Change`]s come out.
 
+#[doc(hidden)]
 pub mod capability;
 
 mod abbreviations;
@@ -32,14 +36,14 @@ use crate::model::Topic;
 use crate::model::TopicFilter;
 
 use self::address::{Address, Place};
-use self::capability::{Fields, Payload};
+use self::capability::Payload;
 use self::discovered::discovered;
 use self::document::Document;
 use self::known::Known;
 use self::topics::Topics;
 
 pub use availability::Availability;
-pub use capability::SetError;
+pub use capability::{FieldValue, Fields, Offer, Range, SetError};
 pub use change::Change;
 pub use discovered::{Device, Discovered, Origin, State};
 pub use flaw::{Flaw, MAX_PAYLOAD, Refusal};
@@ -87,7 +91,7 @@ impl Registry {
         }
     }
 
-    /// What to listen to in any case: the discovery topics, and the first seed's layout where that is followed.
+    /// What to listen to in any case: the discovery topics, and the layout where that is followed.
     pub fn filters(&self) -> Vec<TopicFilter> {
         let discovery = ["+/+/config", "+/+/+/config"].map(|it| (&self.discovery_prefix, it));
         let layout = self.layout_prefix.iter().flat_map(|it| [(it, "+/+/state"), (it, "+/+/availability")]);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::source::{CHANNELS, FAN_MODES, HVAC_MODES, SWING_MODES, WATER_HEATER_MODES, json_color_modes};
 
-/// One field that [`set`](super::set) takes for an entity.
+/// One field that can be set on an entity, by [`Client::set_state`](crate::client::Client::set_state).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
     /// The field's name: `brightness`.

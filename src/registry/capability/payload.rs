@@ -6,8 +6,8 @@ use crate::model::Incoming;
 
 use super::template::Py;
 
-/// A payload that came. It is copied for templates, and its JSON is parsed, at most once, however many entities look at it: a Zigbee2MQTT device
-/// tells all its sensors in one message.
+/// A payload that came. It is copied for templates, and its JSON is parsed, at most once, however many entities look at
+/// it: a Zigbee2MQTT device tells all its sensors in one message.
 #[derive(Debug)]
 pub struct Payload<'a> {
     bytes: &'a [u8],
