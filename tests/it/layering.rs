@@ -141,3 +141,17 @@ fn each_file_says_what_is_in_it_and_holds_one_noun() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn the_files_that_the_drawing_names_are_there() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let drawing = fs::read_to_string(package.join("ARCHITECTURE.md")).unwrap();
+    let files: Vec<String> =
+        ["src", "tests", "examples"].into_iter().flat_map(files_below).map(|it| it.path).collect();
+    let named: Vec<&str> = drawing.split('`').skip(1).step_by(2).filter(|it| it.ends_with(".rs")).collect();
+    let is_there =
+        |name: &str| package.join(name).is_file() || files.iter().any(|it| it.ends_with(&format!("/{name}")));
+    let missing: Vec<&str> = named.iter().copied().filter(|it| !is_there(it)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(named.len() > 20, "{named:?}");
+}
