@@ -14,7 +14,7 @@ use crate::worker::Worker;
 use super::mailbox::{Callback, Load, Pushed, bytes_of};
 
 /// Whether the caller runs on a thread that calls callbacks, hence should not wait for what ends only after them.
-pub fn in_callback() -> bool {
+fn in_callback() -> bool {
     IS_CALLING.get()
 }
 

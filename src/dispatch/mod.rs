@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use crate::model::Incoming;
 use crate::model::TopicFilter;
 
-pub use self::callbacks::in_callback;
 pub use self::mailbox::{Callback, Mailbox, Messages};
 pub use self::tree::{FilterTree, Matches};
 
