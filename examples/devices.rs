@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! MQTT_BROKER_HOST=homeassistant.local cargo run --example devices -- 5
-//! cargo run --example devices -- 5 light_kitchen '{"state": "on", "brightness": 100}'
+//! MQTT_BROKER_HOST=homeassistant.local cargo run --example devices -- 5 light_kitchen '{"state": "on", "brightness": 100}'
 //! ```
 //!
 //! The number is how many seconds to wait for what is announced and for its states.

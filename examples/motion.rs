@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! MQTT_BROKER_HOST=homeassistant.local cargo run --example motion -- /dev/gpiochip0 17
-//! cargo run --example motion -- simulated 5      # on a machine without lines: five movements, then the end
+//! # On a machine without lines: five movements, then the end.
+//! MQTT_BROKER_HOST=homeassistant.local cargo run --example motion -- simulated 5
 //! ```
 //!
 //! The line is read through the kernel's GPIO character device (Linux, `Documentation/userspace-api/gpio/chardev.rst`),

@@ -71,3 +71,17 @@ fn the_smallest_configuration_is_one() {
 fn two_commands_are_all_it_takes() {
     assert_eq!(blocks("sh"), ["scripts/demo\n", "scripts/test\n"]);
 }
+
+#[test]
+fn the_examples_are_started_as_they_say_themselves() {
+    let readme = fs::read_to_string(Path::new(REPOSITORY).join("README.md")).unwrap();
+    let rows = readme.lines().filter_map(|it| it.strip_prefix("| `cargo run --example "));
+    let commands: Vec<&str> = rows.map(|it| it.split('`').next().unwrap()).collect();
+    for command in &commands {
+        let path = format!("examples/{}.rs", command.split(' ').next().unwrap());
+        let text = fs::read_to_string(Path::new(REPOSITORY).join(&path)).unwrap();
+        let own = format!("//! MQTT_BROKER_HOST=homeassistant.local cargo run --example {command}\n");
+        assert!(text.contains(&own), "{path}: {command}");
+    }
+    assert_eq!(commands.len(), 5);
+}
