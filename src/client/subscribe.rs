@@ -25,10 +25,10 @@ impl Client {
     /// neither matches a first level that begins with `$`. `qos` is the highest at which messages come; 2 is asked for
     /// as 1, so a message may come twice where the connection is cut.
     ///
-    /// Any number of subscriptions may overlap: each gets a message once (or as often as the broker sends it: one that
-    /// sends a copy for each filter that matches, as MQTT 3.1.1 allows in section 3.3.5 and Mosquitto does not, cannot be told
-    /// from one that has two messages). They are made again on each connection, and what the broker keeps on their topics
-    /// comes then (and at first), as [retained](Incoming::retained).
+    /// Any number of subscriptions may overlap: each gets a message once. (But from a broker that sends a copy for each
+    /// filter, as MQTT 3.1.1 allows in section 3.3.5 and Mosquitto does not, as many as there are filters such as `a/+`
+    /// and `+/b` of which neither covers the other.) They are made again on each connection, and what the broker keeps
+    /// on their topics comes then (and at first), as [retained](Incoming::retained).
     ///
     /// Callbacks are called on threads of the client, for one subscription one message after the other. They may take
     /// their time, publish, subscribe, and panic: others are not held up. Where one is too slow, 1,024 messages (or

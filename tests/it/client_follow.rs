@@ -1,6 +1,6 @@
 //! Following what others announce, as a program does it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use luigi_mqtt::Client;
 use luigi_mqtt::Config;
@@ -48,7 +48,7 @@ fn announce_device(broker: &Broker) {
 }
 
 #[track_caller]
-fn wait_for_state(client: &Client, id: &str, expected: serde_json::Value) {
+fn wait_for_state(client: &Client, id: &str, expected: Value) {
     wait_until(&format!("{id} to be {expected}"), LIMIT, || {
         client.state(id).is_some_and(|it| it.fields.known("state") == Some(&expected))
     });
@@ -83,6 +83,81 @@ fn a_device_is_found_with_its_state_and_does_what_it_offers() {
     for wanted in [json!({"value": 4}), json!({"brightness": 1}), json!({})] {
         let error = client.set_state("fan_speed", &wanted).unwrap_err();
         assert!(matches!(error, Error::Device(DeviceError::Refused { .. })), "{wanted}: {error}");
+    }
+}
+
+/// What announces it, its states by topic, a field with its value, a wish, and the command for it.
+type Thing = (
+    &'static str,
+    Value,
+    &'static [(&'static str, &'static str)],
+    (&'static str, Value),
+    Value,
+    &'static str,
+);
+
+#[test]
+fn each_kind_of_device_tells_and_is_told_in_its_own_words() {
+    let things: &[Thing] = &[
+        (
+            "light",
+            json!({"schema": "json", "stat_t": "light", "cmd_t": "light/set", "brightness": true, "name": "Light",
+                   "sup_clrm": ["color_temp"]}),
+            &[(
+                "light",
+                r#"{"state": "ON", "brightness": 7, "color_mode": "color_temp", "color_temp": 250}"#,
+            )],
+            ("brightness", json!(7)),
+            json!({"brightness": 100, "color_temp": 4000}),
+            r#"light/set = {"state":"ON","brightness":100,"color_temp":250}"#,
+        ),
+        (
+            "switch",
+            json!({"stat_t": "switch", "cmd_t": "switch/set", "pl_on": "1", "pl_off": "0", "name": "Switch"}),
+            &[("switch", "1")],
+            ("state", json!("on")),
+            json!({"state": false}),
+            "switch/set = 0",
+        ),
+        (
+            "cover",
+            json!({"pos_t": "cover/position", "set_pos_t": "cover/position/set", "cmd_t": "cover/set", "name": "Cover"}),
+            &[("cover/position", "40")],
+            ("position", json!(40)),
+            json!({"position": 75}),
+            "cover/position/set = 75",
+        ),
+        (
+            "lock",
+            json!({"stat_t": "lock", "cmd_t": "lock/set", "name": "Lock"}),
+            &[("lock", "LOCKED")],
+            ("state", json!("locked")),
+            json!({"state": "unlock"}),
+            "lock/set = UNLOCK",
+        ),
+        (
+            "select",
+            json!({"stat_t": "select", "cmd_t": "select/set", "ops": ["eco", "boost"], "name": "Select"}),
+            &[("select", "eco")],
+            ("state", json!("eco")),
+            json!({"option": "boost"}),
+            "select/set = boost",
+        ),
+    ];
+    let broker = Broker::start(Faults::default()).unwrap();
+    let witness = Witness::of(&broker);
+    for (platform, announcement, states, ..) in things {
+        retain(&broker, &format!("homeassistant/{platform}/it/config"), announcement);
+        states.iter().for_each(|(topic, payload)| retain(&broker, topic, payload));
+    }
+    let client = following(&broker);
+    for (platform, _, _, (field, value), wanted, command) in things {
+        let id = format!("{platform}_it");
+        wait_until(&format!("{field} of {id} to be {value}"), LIMIT, || {
+            client.state(&id).is_some_and(|it| it.fields.known(field) == Some(value))
+        });
+        client.set_state(&id, wanted).unwrap();
+        witness.wait_for(command, |_| witness.lines().iter().any(|it| it == command));
     }
 }
 
