@@ -384,3 +384,59 @@ impl From<Infallible> for Error {
         match never {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Chain;
+
+    #[test]
+    fn an_error_says_once_what_was_attempted_on_what_and_why_not() {
+        let topic = || "a/b".to_owned();
+        let waited = Duration::from_secs(2);
+        let no_json = serde_json::from_str::<u8>("x").unwrap_err();
+        let in_json = format!("cannot publish a value as JSON on a/b: {no_json}");
+        let cause = SetError::NotControllable { platform: "sensor".to_owned() };
+        let rows: [(Error, ErrorKind, &str); 7] = [
+            (
+                PublishError::Topic {
+                    topic: "a/+".to_owned(),
+                    payload: Vec::new(),
+                    cause: TopicError::Wildcard,
+                }
+                .into(),
+                ErrorKind::Publish,
+                r#"cannot publish on "a/+": expected a topic without the wildcards + and #"#,
+            ),
+            (PublishError::Json { topic: topic(), cause: no_json }.into(), ErrorKind::Publish, &in_json),
+            (
+                PublishError::Lost { topic: topic(), fate: Some(Fate::Expired) }.into(),
+                ErrorKind::Publish,
+                "the message on a/b expired before it could be sent",
+            ),
+            (
+                ConnectionError::NotConnected { waited, cause: Some("connection refused".to_owned()) }.into(),
+                ErrorKind::Connection,
+                "no connection to the broker within 2s: connection refused",
+            ),
+            (
+                SubscribeError::Filter { filter: String::new(), cause: TopicError::Empty }.into(),
+                ErrorKind::Other,
+                r#"cannot subscribe to "": expected a topic, found nothing"#,
+            ),
+            (
+                DeviceError::Refused { id: "attic".to_owned(), cause }.into(),
+                ErrorKind::Other,
+                "cannot set attic: cannot set a sensor that takes no commands",
+            ),
+            (
+                StartError::System { part: "the link thread", cause: io::Error::other("none left") }.into(),
+                ErrorKind::Other,
+                "cannot start the link thread: none left",
+            ),
+        ];
+        for (error, kind, text) in rows {
+            assert_eq!((Chain(&error).to_string().as_str(), error.kind()), (text, kind));
+        }
+    }
+}
