@@ -46,7 +46,7 @@
 //! | call | waits |
 //! | --- | --- |
 //! | [`Client::connect`] | for nothing |
-//! | [`EntityHandle::publish`](client::EntityHandle::publish), [`Client::publish`] and its kind | for nothing: where there is no room it is refused. But a message that is promised to be on the card ([`SpoolMode::Always`](model::SpoolMode::Always)) for the card |
+//! | [`EntityHandle::publish`](client::EntityHandle::publish), [`Client::publish`] and its kind | for nothing: where there is no room it is refused. With [`SpoolMode::Always`](model::SpoolMode::Always), a message waits for the card |
 //! | [`Client::register`], [`Client::subscribe`] and their kind | for the bridge to have room for a request: microseconds |
 //! | [`Client::report`], [`Client::state`], [`Client::set_state`] and their kind | for the bridge's answer: microseconds, milliseconds for a list of thousands |
 //! | [`Client::wait_connected`], [`Client::publish_and_wait`] | for the broker, as long as they are told |
@@ -77,8 +77,8 @@
 //!
 //! # Modules
 //!
-//! A program has to do with [`client`], [`config`], [`entity`], [`registry`] and [`model`]. What else is public is so for the
-//! tests and the benches of this package; no promise covers it.
+//! A program has to do with [`client`], [`config`], [`entity`], [`registry`] and [`model`], its tests perhaps with `mock`. What
+//! else is public is so for the command and for the tests of this package; no promise covers it.
 
 pub mod client;
 pub mod config;

@@ -79,7 +79,8 @@ impl EntityHandle {
     }
 
     /// Publishes `attributes`, a JSON object, in the place of those before. The entity must have been built with
-    /// attributes. Blocks only while the bridge is busy with earlier requests: microseconds.
+    /// attributes. Blocks only while the bridge is busy with earlier requests: microseconds. Without effect once the
+    /// connection was ended.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), luigi_mqtt::Error> {
