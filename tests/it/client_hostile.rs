@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -106,4 +107,31 @@ fn a_callback_that_hangs_takes_no_time_from_the_last_messages() {
     let farewell = client.disconnect(Duration::from_millis(900));
     assert_eq!((farewell.lost, farewell.on_card), (0, 0));
     drop(release);
+}
+
+#[test]
+fn whoever_publishes_without_a_pause_still_hears_what_comes() {
+    let broker = Broker::start(Faults::default()).unwrap();
+    let client = connected(&broker);
+    let heard = client.subscribe_channel("a").unwrap();
+    wait_until("the subscription", LIMIT, || is_subscribed(&broker, "a"));
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                let _ = client.message("b", "").qos(Qos::AtMostOnce).publish();
+            }
+        });
+        for number in 0..20 {
+            let began = client.report().unwrap().total.delivered;
+            wait_until("some thousand messages", LIMIT, || {
+                client.report().unwrap().total.delivered > began + 3_000
+            });
+            broker.publish(&Topic::new("a").unwrap(), number.to_string(), false);
+            let message = heard.recv_timeout(LIMIT);
+            stop.store(message.is_err() || number == 19, SeqCst);
+            assert_eq!(*message.unwrap().payload, *number.to_string().as_bytes());
+        }
+    });
+    assert!(client.is_connected());
 }
