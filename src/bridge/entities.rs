@@ -11,6 +11,7 @@ use crate::model::Delivery;
 use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Reading;
+use crate::model::Topic;
 use crate::outbox::Lane;
 
 impl Bridge {
@@ -84,7 +85,7 @@ impl Bridge {
         let Some(it) = self.entities.get(&id) else { return };
         let (discovery, companions) = (self.discovery(&it.entity), Vec::from_iter(it.companions(qos)));
         former.retain(|topic| companions.iter().all(|it| it.topic != *topic));
-        former.into_iter().for_each(|topic| self.say(Message::retained(topic, *b"", qos), now));
+        former.into_iter().for_each(|topic| self.clear(topic, now));
         if self.link.is_up() {
             self.say(discovery, now);
             companions.into_iter().for_each(|it| self.say(it, now));
@@ -108,14 +109,20 @@ impl Bridge {
         let qos = self.presence.qos;
         let config = self.presence.topics.config(it.entity.platform(), it.entity.id());
         self.outbox.withdraw(Lane::State, it.topic());
-        self.say(Message::retained(config, *b"", qos), now);
+        self.clear(config, now);
         if it.entity.retained() {
-            self.say(Message::retained(it.topic().clone(), *b"", qos), now);
+            self.clear(it.topic().clone(), now);
         }
         for message in it.companions(qos) {
-            self.say(Message::retained(message.topic, *b"", qos), now);
+            self.clear(message.topic, now);
         }
         it.subscriptions.iter().for_each(|id| self.remove(*id));
+    }
+
+    /// Has the broker keep nothing on `topic`: neither what it has, nor what waits behind the announcements.
+    fn clear(&mut self, topic: Topic, now: Instant) {
+        self.outbox.withdraw(Lane::State, &topic);
+        self.say(Message::retained(topic, *b"", self.presence.qos), now);
     }
 
     /// Publishes `payload` as the attributes of the entity `id`.

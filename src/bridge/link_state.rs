@@ -54,6 +54,11 @@ impl LinkState {
         }
     }
 
+    /// Whether there is a connection on which no answer is still to come.
+    pub(super) fn may_ask(&self) -> bool {
+        matches!(&self.link, Link::Up(session) if session.unanswered_since().is_none())
+    }
+
     /// Asks of the broker what `change` says. Returns how many of its filters, from the first on; `None` where there is no
     /// connection, or an answer is still to come.
     pub(super) fn ask(&mut self, change: &Change) -> Option<usize> {

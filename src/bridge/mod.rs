@@ -119,6 +119,7 @@ pub fn new(
     let (readings, publishes) = (Outlet::new(readings), Arc::new(Entrance::new(publishes)));
     let presence = Arc::new(presence);
     let (mode, spool_bytes) = (spool.mode, spool.max_bytes);
+    let birth = presence.birth_topic.clone().into();
     let mut bridge = Bridge {
         presence: Arc::clone(&presence),
         entities: BTreeMap::new(),
@@ -126,7 +127,7 @@ pub fn new(
         spooling: Spooling::new(spool, spool_events),
         link: LinkState::default(),
         announcement: Announcement::Done,
-        wire: Wire::default(),
+        wire: Wire::new(birth),
         dispatch: Dispatch::new(),
         registry: None,
         health,
@@ -192,18 +193,18 @@ impl Bridge {
     }
 
     /// The last things: what is left in the inbox, then `offline`, each delivered, then the disconnect. What was not
-    /// delivered and must be, goes to the card. What is published from here on is handed back. Blocks 1 s at
-    /// most for callbacks that are at work, for `limit` at most, not at all when the link is down; and then for as long as the
-    /// card takes, 5 s at most.
+    /// delivered and must be, goes to the card. What is published from here on is handed back. Blocks for a
+    /// second at most while callbacks are busy, then for `limit`, not at all when the link is down; and then for as long as
+    /// the card takes, 5 s at most.
     pub fn finish(&mut self, inbox: &mut Inbox, limit: Duration) -> Farewell {
-        let limit = limit.min(LONGEST_END);
         for event in inbox.left() {
             self.handle(event, Instant::now());
         }
         inbox.close();
         // What a callback publishes from here on is handed back to it.
         std::mem::take(&mut self.dispatch).stop(CALLBACKS_END);
-        let began = Instant::now();
+        // From here on: a callback that hangs takes none of it from what waits.
+        let (began, limit) = (Instant::now(), limit.min(LONGEST_END));
         self.announcement = Announcement::Closing;
         // A quarter is left for the last message, however much before it is never acknowledged.
         self.deliver(inbox, began + limit / 4 * 3);

@@ -136,7 +136,8 @@ impl Bridge {
 
     /// Asks of the broker what is still to be asked: nothing while it has not answered the last.
     fn subscribe(&mut self) {
-        while let Some(change) = self.wire.next(FILTERS) {
+        while self.link.may_ask() {
+            let Some(change) = self.wire.next(FILTERS) else { return };
             let Some(taken) = self.link.ask(&change) else { return };
             self.wire.asked(&change, taken);
         }
@@ -145,12 +146,17 @@ impl Bridge {
     /// Hands on to `subscriber` what the broker sends.
     fn add(&mut self, subscriber: Subscriber) {
         let Subscriber { id, owner, filter, qos, mailbox } = subscriber;
+        self.dispatch.add(id, filter.clone(), mailbox);
         if let Some(owner) = owner {
-            let Some(it) = self.entities.get_mut(&owner) else { return };
+            let Some(it) = self.entities.get_mut(&owner) else {
+                // Not dropped here: what the callback owns may wait for this thread when it is dropped.
+                self.dispatch.remove(id);
+                return;
+            };
+            it.subscriptions.retain(|id| self.dispatch.holds(*id));
             it.subscriptions.push(id);
         }
-        self.wire.want(filter.clone(), qos);
-        self.dispatch.add(id, filter, mailbox);
+        self.wire.want(filter, qos);
     }
 
     /// Does so no longer.

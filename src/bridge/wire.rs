@@ -10,12 +10,15 @@ use crate::model::Qos;
 use crate::model::TopicFilter;
 
 /// The topic filters that somebody here wants, and those whose subscription is still to be changed at the broker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wire {
+    /// What the link subscribes to by itself, on each connection: never to be ended.
+    own: TopicFilter,
     wanted: BTreeMap<TopicFilter, Wanted>,
     /// Those of `wanted` that have wildcards, and may cover others.
     covers: BTreeSet<TopicFilter>,
-    /// Those that the broker was asked for.
+    /// Those that the broker was asked for, on this connection or on one before: one that it never heard of is not
+    /// ended there. While it is away, such filters would only gather here.
     subscribed: BTreeSet<TopicFilter>,
     // Invariant: what is in one of these is not in the other.
     to_subscribe: BTreeSet<TopicFilter>,
@@ -28,7 +31,8 @@ struct Wanted {
     qos: Qos,
     /// By how many; at least one.
     by: u32,
-    /// Somebody new is to have what the broker keeps: it is asked for even if it is covered, or was before.
+    /// It is to be asked for even if it is covered, or was asked for before: somebody new is to have what the broker
+    /// keeps, or the connection is new.
     is_new: bool,
 }
 
@@ -40,8 +44,22 @@ pub(super) enum Change {
 }
 
 impl Wire {
+    /// Nobody wants anything; the link subscribes to `own` by itself.
+    pub(super) fn new(own: TopicFilter) -> Wire {
+        Wire {
+            own,
+            wanted: BTreeMap::new(),
+            covers: BTreeSet::new(),
+            subscribed: BTreeSet::new(),
+            to_subscribe: BTreeSet::new(),
+            to_unsubscribe: BTreeSet::new(),
+        }
+    }
+
     /// Somebody wants `filter`. It is asked for even if others have it already, for that brings what the broker keeps.
     pub(super) fn want(&mut self, filter: TopicFilter, qos: Qos) {
+        // With less the broker would take for that what the link has asked for.
+        let qos = if filter == self.own { Qos::AtLeastOnce } else { qos };
         let before = self.wanted.get(&filter).map(|it| it.qos);
         let wanted = self.wanted.entry(filter.clone()).or_insert(Wanted { qos, by: 0, is_new: true });
         wanted.qos = wanted.qos.max(qos);
@@ -72,10 +90,13 @@ impl Wire {
     /// There is a new connection: everything is to be asked for. What was to be ended may live on in a session that
     /// the broker keeps, so that is still asked too.
     pub(super) fn connected(&mut self) {
-        self.subscribed.clear();
-        self.wanted.values_mut().for_each(|it| it.is_new = false); // What the broker keeps comes in any case.
-        self.to_subscribe = self.wanted.keys().filter(|it| !self.is_covered(it)).cloned().collect();
-        self.to_unsubscribe.retain(|it| !self.to_subscribe.contains(it));
+        let filters: Vec<TopicFilter> = self.wanted.keys().cloned().collect();
+        for filter in filters {
+            // For those that are covered what the broker keeps comes with the others.
+            let is_new = !self.is_covered(&filter);
+            self.wanted.get_mut(&filter).into_iter().for_each(|it| it.is_new = is_new);
+            self.settle(&filter);
+        }
     }
 
     /// What to ask next, if there is anything: no more than `most` filters. What is new first, so that there is no moment
@@ -119,7 +140,7 @@ impl Wire {
         self.to_unsubscribe.remove(filter);
         if is_new || is_to_last && !is_subscribed {
             self.to_subscribe.insert(filter.clone());
-        } else if is_subscribed && !is_to_last {
+        } else if is_subscribed && !is_to_last && *filter != self.own {
             self.to_unsubscribe.insert(filter.clone());
         }
     }
@@ -148,6 +169,10 @@ mod tests {
         TopicFilter::new(text).unwrap()
     }
 
+    fn wire() -> Wire {
+        Wire::new(filter("own"))
+    }
+
     /// Everything that is to be asked, packet by packet, two filters each: `+a@1` and `-a`.
     fn asked(wire: &mut Wire) -> Vec<String> {
         let mut asked = Vec::new();
@@ -165,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_asked_for_by_each_who_wants_it_at_the_highest_quality_and_ended_by_the_last() {
-        let mut wire = Wire::default();
+        let mut wire = wire();
         wire.want(filter("a"), Qos::AtLeastOnce);
         assert_eq!(asked(&mut wire), ["+a@1"]);
         wire.want(filter("a"), Qos::AtMostOnce);
@@ -180,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_changes_back_before_it_is_asked_is_asked_once_or_not_at_all() {
-        let mut wire = Wire::default();
+        let mut wire = wire();
         wire.want(filter("a"), Qos::AtMostOnce);
         wire.unwant(&filter("a"));
         wire.want(filter("a"), Qos::AtMostOnce);
@@ -189,7 +214,7 @@ mod tests {
 
     #[test]
     fn on_a_new_connection_all_is_asked_for_in_packets_of_a_bounded_size() {
-        let mut wire = Wire::default();
+        let mut wire = wire();
         for it in ["c", "a", "b"] {
             wire.want(filter(it), Qos::AtMostOnce);
         }
@@ -201,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_the_broker_took_in_part_is_asked_for_the_rest() {
-        let mut wire = Wire::default();
+        let mut wire = wire();
         wire.want(filter("a"), Qos::AtMostOnce);
         wire.want(filter("b"), Qos::AtMostOnce);
         let change = wire.next(2).unwrap();
@@ -211,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_another_filter_brings_is_asked_for_only_to_have_what_the_broker_keeps() {
-        let mut wire = Wire::default();
+        let mut wire = wire();
         wire.want(filter("a/b"), Qos::AtLeastOnce);
         assert_eq!(asked(&mut wire), ["+a/b@1"]);
         wire.want(filter("a/#"), Qos::AtLeastOnce);
@@ -226,12 +251,43 @@ mod tests {
 
     #[test]
     fn a_filter_at_a_lower_quality_of_service_brings_too_little() {
-        let mut wire = Wire::default();
+        let mut wire = wire();
         wire.want(filter("a/#"), Qos::AtMostOnce);
         wire.want(filter("a/b"), Qos::AtLeastOnce);
         assert_eq!(asked(&mut wire), ["+a/#@0+a/b@1"]);
         wire.want(filter("a/#"), Qos::AtLeastOnce);
         assert_eq!(asked(&mut wire), ["+a/#@1", "-a/b"]);
+    }
+
+    #[test]
+    fn what_the_broker_never_heard_of_is_not_ended_there_and_does_not_gather() {
+        let mut wire = wire();
+        for number in 0..1_000 {
+            let filter = filter(&number.to_string());
+            wire.want(filter.clone(), Qos::AtMostOnce);
+            wire.unwant(&filter);
+        }
+        let left =
+            |wire: &Wire| [&wire.to_subscribe, &wire.to_unsubscribe, &wire.subscribed].map(BTreeSet::len);
+        assert_eq!(left(&wire), [0, 0, 0]);
+        wire.want(filter("a"), Qos::AtMostOnce);
+        asked(&mut wire);
+        for _ in 0..2 {
+            wire.unwant(&filter("a"));
+            assert_eq!(left(&wire), [0, 1, 1]);
+            wire.want(filter("a"), Qos::AtMostOnce);
+            assert_eq!(left(&wire), [1, 0, 1]);
+        }
+    }
+
+    #[test]
+    fn what_the_link_has_subscribed_to_is_neither_ended_nor_lowered() {
+        let mut wire = wire();
+        wire.want(filter("own"), Qos::AtMostOnce);
+        assert_eq!(asked(&mut wire), ["+own@1"]);
+        wire.unwant(&filter("own"));
+        wire.connected();
+        assert_eq!(asked(&mut wire), [""; 0]);
     }
 
     /// The broker, as far as it has been asked.
@@ -261,7 +317,7 @@ mod tests {
         let all = ["#", "a/#", "a/+", "a/b", "a/b/#", "+/b", "c", "$x/a"].map(filter);
         for seed in 0..200 {
             let (mut chance, mut wire, mut broker) =
-                (fastrand::Rng::with_seed(seed), Wire::default(), Asked::default());
+                (fastrand::Rng::with_seed(seed), wire(), Asked::default());
             let mut wanted: Vec<TopicFilter> = Vec::new();
             for _ in 0..60 {
                 match chance.u8(..32) {

@@ -93,6 +93,11 @@ impl Dispatch {
         Some(filter)
     }
 
+    /// Whether `id` is subscribed.
+    pub fn holds(&self, id: SubscriptionId) -> bool {
+        self.subscriptions.contains_key(&id)
+    }
+
     /// Whether anybody has exactly this filter.
     pub fn has(&self, filter: &TopicFilter) -> bool {
         !self.tree.values(filter).is_empty()

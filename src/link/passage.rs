@@ -12,6 +12,7 @@ use rumqttc::PingReq;
 use rumqttc::Request;
 
 use crate::model::Qos;
+use crate::model::Token;
 use crate::worker::Stop;
 
 use super::connection::Connection;
@@ -53,6 +54,10 @@ pub(super) struct Current {
 struct Progress {
     in_flight: InFlight,
     acknowledged: bool,
+    /// How many packets in a row were written without a look at what came in.
+    run: u32,
+    /// Of these messages the bridge is to hear once that look was taken.
+    written: Vec<Token>,
 }
 
 impl Passage {
@@ -138,7 +143,8 @@ impl Passage {
             // At QoS 0 it may not have been written. With clean sessions the bridge sends it again then.
             let _ = self.pass_on(&mut progress, event, self.kept.is_some());
         }
-        let Progress { in_flight, acknowledged } = progress;
+        self.tell_written(&mut progress);
+        let Progress { in_flight, acknowledged, .. } = progress;
         self.subscriptions.connection_ended(&cause, in_flight.orders.newest());
         if let Some(kept) = &mut self.kept {
             let advanced = in_flight.steps() > steps;
@@ -157,7 +163,8 @@ impl Passage {
             let _ = orders.place(Order::Publish(token, Qos::AtMostOnce), || true);
         }
         connection.write_first(unfinished.requests);
-        Progress { in_flight: InFlight::new(orders, unfinished.unacknowledged), acknowledged: false }
+        let in_flight = InFlight::new(orders, unfinished.unacknowledged);
+        Progress { in_flight, acknowledged: false, run: 0, written: Vec::new() }
     }
 
     /// One connection, until it ends.
@@ -178,9 +185,23 @@ impl Passage {
             return Err(LinkError::Disconnected);
         }
         loop {
-            let event = connection.next()?;
-            self.pass_on(progress, event, true)?;
+            let event = match progress.run < LONGEST_RUN {
+                true => Some(connection.next()?),
+                false => connection.next_until(Instant::now() + BREATH).transpose()?,
+            };
+            progress.run = if matches!(event, Some(Event::Outgoing(_))) { progress.run + 1 } else { 0 };
+            if let Some(event) = event {
+                self.pass_on(progress, event, true)?;
+            }
+            if progress.run == 0 && !self.tell_written(progress) {
+                return Err(LinkError::Disconnected);
+            }
         }
+    }
+
+    /// Tells the bridge what it has not heard of yet. False when nobody takes it any more.
+    fn tell_written(&self, progress: &mut Progress) -> bool {
+        progress.written.drain(..).all(|it| self.tell(LinkEvent::Delivered(it)))
     }
 
     /// Waits until what an earlier connection has left is delivered. Nothing else is written meanwhile, for
@@ -209,6 +230,10 @@ impl Passage {
             Meaning::Acknowledged(token) => {
                 progress.acknowledged = true;
                 Some(LinkEvent::Delivered(token))
+            }
+            Meaning::Written(token) if progress.run >= LONGEST_RUN => {
+                progress.written.push(token);
+                None
             }
             Meaning::Written(token) => Some(LinkEvent::Delivered(token)),
             Meaning::Received(message) if self.witness.as_mut().is_some_and(|it| it.hears(&message)) => None,
@@ -278,3 +303,11 @@ impl Current {
         let _ = self.take.try_recv();
     }
 }
+
+/// After so many packets the link has a look at what came in. rumqttc 0.25.1 asks the system for that only when it has
+/// nothing to write: whoever publishes at QoS 0 without a pause, which no window stops, would hear nothing any more, not
+/// even that the broker is alive. The bridge does not hear of what is written meanwhile, so its window fills, and there is
+/// a pause.
+const LONGEST_RUN: u32 = 1_000;
+/// How long that look takes where nothing came in: the least that the runtime waits.
+const BREATH: Duration = Duration::from_millis(1);

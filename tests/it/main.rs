@@ -7,6 +7,7 @@ mod chaos;
 mod client_connect;
 mod client_entities;
 mod client_follow;
+mod client_hostile;
 mod client_subscribe;
 mod examples;
 mod hanging_source;
