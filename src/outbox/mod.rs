@@ -156,7 +156,7 @@ impl Outbox {
         let lanes = if states_open { &[Lane::Announcement, Lane::State][..] } else { &[Lane::Announcement] };
         for &lane in lanes {
             while self.window.has_room(lane == Lane::Announcement) {
-                let Some(waiting) = self.lane(lane).pop() else { break };
+                let Some(waiting) = self.next_of(lane) else { break };
                 if waiting.expires.is_some_and(|expires| expires <= now) {
                     self.end(waiting, Fate::Expired);
                 } else if publish(self.window.next(), &waiting.message) {
@@ -352,6 +352,16 @@ impl Outbox {
         if let Some(receipt) = waiting.receipt {
             receipt.tell(fate);
         }
+    }
+
+    /// Takes the message of `lane` whose turn it is.
+    fn next_of(&mut self, lane: Lane) -> Option<Waiting> {
+        let Outbox { announcements, states, suspect, .. } = self;
+        let lane = match lane {
+            Lane::Announcement => announcements,
+            Lane::State => states,
+        };
+        lane.pop(|it| suspect.goes_last(it))
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Latest {
