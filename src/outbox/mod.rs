@@ -293,13 +293,13 @@ impl Outbox {
 
     /// Takes what the spool says. Returns what a person should know of it.
     pub fn heard(&mut self, event: SpoolEvent, now: Instant) -> Option<SpoolNews> {
-        let found = match &event {
-            SpoolEvent::Opened { topics, .. } => topics.iter().map(|(topic, _)| topic.clone()).collect(),
-            _ => Vec::new(),
-        };
+        let is_opened = matches!(event, SpoolEvent::Opened { .. });
         let news = self.queue.heard(event, now, &mut self.tallies);
         // What was said of a topic before anybody knew that older messages on it are there goes behind them.
-        for topic in found {
+        let topics = self.states.iter().map(|it| &it.message.topic);
+        let behind: Vec<Topic> =
+            topics.filter(|it| is_opened && self.tallies.is_queued(it)).cloned().collect();
+        for topic in behind {
             if let Some(Waiting { message, accepted, receipt, .. }) = self.states.take(&topic) {
                 self.tallies.move_to_queue(&topic);
                 self.queue.push(message, accepted, None, receipt);
