@@ -47,9 +47,11 @@ impl Latest {
         self.by_place.insert(ahead, waiting)
     }
 
-    /// Takes the first message.
-    pub(super) fn pop(&mut self) -> Option<Waiting> {
-        let (_, waiting) = self.by_place.pop_first()?;
+    /// Takes the first message, but one that `goes_last` only where no other waits.
+    pub(super) fn pop(&mut self, goes_last: impl Fn(&Message) -> bool) -> Option<Waiting> {
+        let mut others = self.by_place.iter().filter(|(_, it)| !goes_last(&it.message));
+        let (&place, _) = others.next().or_else(|| self.by_place.first_key_value())?;
+        let waiting = self.by_place.remove(&place)?;
         self.places.remove(&waiting.message.topic);
         Some(waiting)
     }

@@ -156,7 +156,7 @@ impl Outbox {
         let lanes = if states_open { &[Lane::Announcement, Lane::State][..] } else { &[Lane::Announcement] };
         for &lane in lanes {
             while self.window.has_room(lane == Lane::Announcement) {
-                let Some(waiting) = self.lane(lane).pop() else { break };
+                let Some(waiting) = self.next_of(lane) else { break };
                 if waiting.expires.is_some_and(|expires| expires <= now) {
                     self.end(waiting, Fate::Expired);
                 } else if publish(self.window.next(), &waiting.message) {
@@ -293,13 +293,13 @@ impl Outbox {
 
     /// Takes what the spool says. Returns what a person should know of it.
     pub fn heard(&mut self, event: SpoolEvent, now: Instant) -> Option<SpoolNews> {
-        let found = match &event {
-            SpoolEvent::Opened { topics, .. } => topics.iter().map(|(topic, _)| topic.clone()).collect(),
-            _ => Vec::new(),
-        };
+        let is_opened = matches!(event, SpoolEvent::Opened { .. });
         let news = self.queue.heard(event, now, &mut self.tallies);
         // What was said of a topic before anybody knew that older messages on it are there goes behind them.
-        for topic in found {
+        let topics = self.states.iter().map(|it| &it.message.topic);
+        let behind: Vec<Topic> =
+            topics.filter(|it| is_opened && self.tallies.is_queued(it)).cloned().collect();
+        for topic in behind {
             if let Some(Waiting { message, accepted, receipt, .. }) = self.states.take(&topic) {
                 self.tallies.move_to_queue(&topic);
                 self.queue.push(message, accepted, None, receipt);
@@ -352,6 +352,16 @@ impl Outbox {
         if let Some(receipt) = waiting.receipt {
             receipt.tell(fate);
         }
+    }
+
+    /// Takes the message of `lane` whose turn it is.
+    fn next_of(&mut self, lane: Lane) -> Option<Waiting> {
+        let Outbox { announcements, states, suspect, .. } = self;
+        let lane = match lane {
+            Lane::Announcement => announcements,
+            Lane::State => states,
+        };
+        lane.pop(|it| suspect.goes_last(it))
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Latest {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::spool::MOST_TOPICS;
+
 use crate::model::Fate;
 use crate::model::Figures;
 use crate::model::Topic;
@@ -89,7 +91,10 @@ impl Tallies {
             Some(it) => {
                 it.tally.end(fate, count);
                 if queued {
-                    it.queued = it.queued.saturating_sub(count);
+                    // Those that were found before anybody asked for the topic are not known by its name.
+                    let known = count.min(it.queued);
+                    it.queued -= known;
+                    self.uncounted = self.uncounted.saturating_sub(count - known);
                     self.forget_idle(topic);
                 }
             }
@@ -117,7 +122,7 @@ impl Tallies {
     /// Whether messages on `topic` are in the queue, as far as that is known: of more than [`MOST_TOPICS`] it is not,
     /// and then order counts for more than haste.
     pub(super) fn is_queued(&self, topic: &Topic) -> bool {
-        self.topics.get(topic).map_or(self.uncounted > 0, |it| it.queued > 0)
+        self.uncounted > 0 || self.is_surely_queued(topic)
     }
 
     /// Whether messages on `topic` are in the queue for certain.
@@ -160,7 +165,3 @@ impl Tally {
         Figures { accepted, delivered, waiting, replaced, dropped, expired, oldest }
     }
 }
-
-/// How many topics are counted by name. A machine has dozens; whoever puts an identifier into each topic must not
-/// have us remember them all: some 150 bytes each.
-const MOST_TOPICS: usize = 4096;

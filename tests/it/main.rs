@@ -4,6 +4,7 @@
 //! Every scenario has folders, ports and processes of its own, so they all run at the same time.
 
 mod chaos;
+mod client_beside_daemon;
 mod client_connect;
 mod client_entities;
 mod client_follow;

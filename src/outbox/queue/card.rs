@@ -118,10 +118,10 @@ impl Queue {
         tallies: &mut Tallies,
     ) -> Option<SpoolNews> {
         match event {
-            SpoolEvent::Opened { first, next, topics, lost, .. } => {
+            SpoolEvent::Opened { first, next, topics, others, lost, .. } => {
                 self.card.state = State::Open;
                 self.card.asked = self.card.asked.filter(|_| self.card.group.is_some());
-                let found = Away { alone: Alone::new(first..next), topics, others: 0 };
+                let found = Away { alone: Alone::new(first..next), topics, others };
                 let Away { alone, topics, others } = self.recognized(first..next, lost).unwrap_or(found);
                 let waiting = alone.len();
                 tallies.find(&topics, others);

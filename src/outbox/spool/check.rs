@@ -1,11 +1,8 @@
 //! Whether a file is a sound spool, and what is in it.
 
-use std::collections::BTreeMap;
-
+use super::census::Census;
 use super::layout::{DATA_START, Reader, Slot, Slots};
 use super::record::{self, Undecodable};
-
-use crate::model::Topic;
 
 /// What a file is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,7 +23,7 @@ pub(super) struct Contents {
     /// Bytes that the records take in the ring.
     pub(super) bytes: u64,
     /// How many records there are on each topic.
-    pub(super) topics: BTreeMap<Topic, u64>,
+    pub(super) topics: Census,
 }
 
 /// Reads the whole live part of the file in order, every checksum included.
@@ -41,7 +38,7 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Verdict {
     if slot.end > reader.length() {
         return Verdict::Damaged;
     }
-    let mut topics = BTreeMap::new();
+    let mut topics = Census::default();
     let mut content = Vec::new();
     let room = slot.end - DATA_START;
     let mut bytes = 0;
@@ -53,7 +50,7 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Verdict {
         };
         reader.content(&element, &mut content);
         match record::decode(&content) {
-            Ok(record) => *topics.entry(record.message.topic).or_default() += 1,
+            Ok(record) => topics.count(record.message.topic),
             Err(Undecodable::Gone) => {}
             Err(Undecodable::Newer) => return Verdict::Newer,
             Err(Undecodable::Nonsense) => return Verdict::Damaged,

@@ -4,6 +4,7 @@
 //! The file is a queue of the crate queue-file, which appends and removes; what that crate cannot do, to
 //! bring back all whole records of a damaged file, is done here.
 
+mod census;
 mod check;
 mod error;
 mod folder;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 
+pub(super) use census::MOST_TOPICS;
 pub use error::SpoolError;
 use folder::Folder;
 pub use record::Record;
@@ -51,8 +53,10 @@ pub enum SpoolEvent {
         next: u64,
         /// Bytes in use.
         bytes: u64,
-        /// How many records there are on each topic.
+        /// How many records there are on each topic, of 4,096 topics at most.
         topics: Vec<(Topic, u64)>,
+        /// How many records there are on further topics.
+        others: u64,
         /// How many were damaged, or went with a file that was removed, and are gone.
         lost: u64,
     },

@@ -1,20 +1,18 @@
 //! From a folder in any state to a sound spool, open.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 
 use queue_file::QueueFile;
 
 use super::SpoolError;
+use super::census::Census;
 use super::check::{Contents, Verdict, check};
 use super::folder::{Folder, Lock, of_queue, open_queue};
 use super::layout::{DATA_START, Reader};
 use super::record::{self, GONE, Undecodable};
 use super::salvage::Salvage;
 use super::store::{LOAD_BYTES, LOAD_RECORDS};
-
-use crate::model::Topic;
 
 /// A sound spool, and what is in it.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub(super) struct Found {
     /// The number of the oldest record.
     pub(super) first: u64,
     /// How many records there are on each topic.
-    pub(super) topics: BTreeMap<Topic, u64>,
+    pub(super) topics: Census,
     /// How many were lost to damage.
     pub(super) lost: u64,
 }

@@ -162,13 +162,14 @@ impl Spooler {
     fn open(&mut self) -> Result<&mut Store, SpoolError> {
         if self.store.is_none() {
             let mut found = opening::open(&self.folder, self.max_bytes, self.last.end)?;
-            let (topics, lost) = (std::mem::take(&mut found.topics).into_iter().collect(), found.lost);
+            let (topics, others) = std::mem::take(&mut found.topics).into_parts();
+            let lost = found.lost;
             let store = Store::new(self.folder.clone(), self.max_bytes, found);
             let Range { start: first, end: next } = store.numbers();
             // A file that was removed has no damage, and yet its records are gone.
             let lost = lost.max((self.last.end - self.last.start).saturating_sub(next - first));
             let bytes = store.used_bytes();
-            self.tell(SpoolEvent::Opened { first, next, bytes, topics, lost });
+            self.tell(SpoolEvent::Opened { first, next, bytes, topics, others, lost });
             self.store = Some(store);
         }
         Ok(self.store.as_mut().expect("it was opened above"))

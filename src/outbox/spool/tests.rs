@@ -51,7 +51,7 @@ fn open(folder: &Folder) -> (Store, u64) {
 #[track_caller]
 fn open_with(folder: &Folder, max_bytes: u64) -> (Store, u64) {
     let found = opening::open(folder, max_bytes, 1).unwrap();
-    let (counted, lost) = (found.topics.values().sum::<u64>(), found.lost);
+    let (counted, lost) = (found.topics.total(), found.lost);
     let mut store = Store::new(folder.clone(), max_bytes, found);
     let gone = all(&mut store).iter().filter(|it| **it == 0).count() as u64;
     let numbers = store.numbers();

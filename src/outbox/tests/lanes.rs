@@ -150,6 +150,55 @@ fn the_message_at_which_the_broker_closes_each_connection_is_given_up() {
 }
 
 #[test]
+fn it_is_found_also_where_each_connection_begins_with_it() {
+    let mut outbox = outbox();
+    let mut given_up = Vec::new();
+    // A broker that closes at each of two messages, the first of all among them, and acknowledges what came before.
+    for round in 0.. {
+        outbox.connected();
+        for (topic, payload) in [("p/1", "a lot"), ("p/2", "a lot"), ("a", "1"), ("b", "1")] {
+            outbox.put(Lane::Announcement, message(topic, payload), None, Instant::now(), None);
+        }
+        let sent = sent(&mut outbox, true);
+        for it in sent.iter().take_while(|it| !it.contains(" p/")) {
+            let (token, _) = it.split_once(' ').unwrap();
+            outbox.acknowledge(Token(token.parse().unwrap()));
+        }
+        given_up.extend(outbox.closed_by_broker(false).map(|it| it.topic.to_string()));
+        outbox.rewind();
+        if outbox.is_empty() {
+            break;
+        }
+        assert!(round < 40, "{given_up:?}: {outbox:?}");
+    }
+    given_up.sort();
+    assert_eq!(given_up, ["p/1", "p/2"]);
+}
+
+#[test]
+fn what_was_first_too_often_has_its_turn_again_once_it_is_acknowledged() {
+    let mut outbox = outbox();
+    for expected in [["a", "b"], ["a", "b"], ["a", "b"], ["b", "a"], ["a", "b"]] {
+        outbox.connected();
+        for topic in ["a", "b"] {
+            outbox.put(Lane::Announcement, message(topic, "1"), None, Instant::now(), None);
+        }
+        let sent = sent(&mut outbox, true);
+        let topics: Vec<_> =
+            sent.iter().map(|it| it.split_once(' ').unwrap().1.trim_end_matches("=1")).collect();
+        assert_eq!(topics, expected);
+        // The fourth connection is a good one.
+        if expected[0] == "b" {
+            while let Some((token, _)) = outbox.window.oldest() {
+                outbox.acknowledge(token);
+            }
+        }
+        assert_eq!(outbox.closed_by_broker(false), None);
+        outbox.rewind();
+    }
+}
+
+#[test]
 fn a_message_is_not_given_up_where_the_broker_acknowledges_nothing_or_another_is_first() {
     let mut outbox = outbox();
     for at in 0..40 {

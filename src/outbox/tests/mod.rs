@@ -54,6 +54,8 @@ struct Card {
     failed: bool,
     /// How many records it holds before it drops the oldest.
     room: Option<usize>,
+    /// Of how many topics it says at most what is on them.
+    named: Option<usize>,
     appends: usize,
 }
 
@@ -103,9 +105,11 @@ impl Card {
             }
             SpoolOrder::Open => {
                 self.failed = false;
-                let topics = by_topic(self.records.iter());
+                let mut topics = by_topic(self.records.iter());
+                let others = topics.split_off(self.named.unwrap_or(topics.len()).min(topics.len()));
+                let others = others.iter().map(|(_, count)| count).sum();
                 let (first, next) = (self.first, self.next());
-                vec![SpoolEvent::Opened { first, next, bytes: 0, topics, lost: 0 }]
+                vec![SpoolEvent::Opened { first, next, bytes: 0, topics, others, lost: 0 }]
             }
             SpoolOrder::Append(records) if self.full => {
                 let cause = SpoolError::Thread(std::io::ErrorKind::StorageFull.into());

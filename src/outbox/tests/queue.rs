@@ -86,6 +86,30 @@ fn what_an_earlier_process_left_goes_first_and_keeps_its_order() {
 }
 
 #[test]
+fn what_an_earlier_process_left_on_too_many_topics_keeps_its_order_and_is_counted_all_the_same() {
+    let (mut outbox, mut card) = (outbox(), Card { named: Some(1), ..Card::default() });
+    for number in 0..300 {
+        append(&mut outbox, ["a", "b", "c"][number as usize % 3], number..number + 1);
+    }
+    card.settle(&mut outbox, Instant::now(), Situation::Ending);
+    let mut outbox = super::outbox();
+    outbox.track(&Topic::new("b").unwrap());
+    let order = outbox.open_spool(Instant::now());
+    put(&mut outbox, "b", "300");
+    card.orders.push_back(order);
+    card.answer(&mut outbox, Instant::now());
+    put(&mut outbox, "b", "301");
+    put(&mut outbox, "c", "302");
+    assert_eq!(outbox.len(), 303);
+    assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..303));
+    let total = outbox.total(None);
+    assert_eq!((total.delivered, total.dropped, total.waiting), (303, 0, 0));
+    put(&mut outbox, "b", "303");
+    put(&mut outbox, "b", "304");
+    assert_eq!(drained(&mut outbox, &mut card), [304], "the queue is done, and only the newest counts again");
+}
+
+#[test]
 fn with_the_card_always_a_message_is_stored_before_it_is_promised_and_those_that_come_meanwhile_together() {
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
     let (mut card, now) = (Card::default(), Instant::now());
