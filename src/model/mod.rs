@@ -2,6 +2,7 @@
 
 mod chain;
 mod delivery;
+mod filter_tree;
 mod health;
 mod id;
 mod message;
@@ -12,6 +13,7 @@ mod topic;
 
 pub use chain::Chain;
 pub use delivery::{Delivery, Fate, Figures, Report, SpoolMode};
+pub use filter_tree::{FilterTree, Matches};
 pub use health::{Health, LinkDown};
 pub use id::{IdError, ObjectId};
 pub use message::{Incoming, Message, Qos, Token};
