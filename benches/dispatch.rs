@@ -11,10 +11,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use luigi_mqtt::dispatch::Dispatch;
-use luigi_mqtt::dispatch::FilterTree;
 use luigi_mqtt::dispatch::Mailbox;
 use luigi_mqtt::dispatch::Messages;
 use luigi_mqtt::dispatch::SubscriptionId;
+use luigi_mqtt::model::FilterTree;
 use luigi_mqtt::model::Incoming;
 use luigi_mqtt::model::Topic;
 use luigi_mqtt::model::TopicFilter;

@@ -4,8 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use luigi_mqtt::dispatch::FilterTree;
-use luigi_mqtt::model::{Topic, TopicFilter};
+use luigi_mqtt::model::{FilterTree, Topic, TopicFilter};
 
 fuzz_target!(|text: &str| {
     let mut lines = text.lines();

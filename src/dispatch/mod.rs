@@ -2,17 +2,16 @@
 
 mod callbacks;
 mod mailbox;
-mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
+use crate::model::FilterTree;
 use crate::model::Incoming;
 use crate::model::TopicFilter;
 
 pub use self::mailbox::{Callback, Mailbox, Messages};
-pub use self::tree::{FilterTree, Matches};
 
 use self::callbacks::{Pool, Slot};
 use self::mailbox::{Channel, Kind, Pushed};

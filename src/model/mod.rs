@@ -3,6 +3,7 @@
 mod attribute;
 mod chain;
 mod delivery;
+mod filter_tree;
 mod health;
 mod id;
 mod message;
@@ -20,6 +21,8 @@ pub use reading::{Reading, Value};
 pub use secret::Secret;
 pub use topic::{Topic, TopicError, TopicFilter};
 
+#[doc(hidden)]
+pub use filter_tree::{FilterTree, Matches};
 #[doc(hidden)]
 pub use message::Token;
 

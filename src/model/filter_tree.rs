@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::slice;
 
-use crate::model::Topic;
-use crate::model::TopicFilter;
+use super::{Topic, TopicFilter};
 
 /// Values by topic filter. A topic finds those of all filters that match it, as [`TopicFilter::matches`] says
 /// (MQTT 3.1.1, section 4.7), in a time that depends on its levels and not on the number of filters.
@@ -33,7 +32,7 @@ impl<T: PartialEq> FilterTree<T> {
 
     /// Gives `value` to `filter`, beside those that it has.
     pub fn insert(&mut self, filter: &TopicFilter, value: T) {
-        if has_wildcard(filter) {
+        if filter.has_wildcards() {
             let node = filter.as_str().split('/').fold(&mut self.root, |node, level| node.grow(level));
             push(&mut node.values, value);
         } else {
@@ -43,7 +42,7 @@ impl<T: PartialEq> FilterTree<T> {
 
     /// Takes `value` from `filter`. Returns whether it was there.
     pub fn remove(&mut self, filter: &TopicFilter, value: &T) -> bool {
-        if has_wildcard(filter) {
+        if filter.has_wildcards() {
             return self.root.remove(filter.as_str(), value);
         }
         let Some(values) = self.exact.get_mut(filter) else { return false };
@@ -59,7 +58,7 @@ impl<T: PartialEq> FilterTree<T> {
 
     /// The values of exactly `filter`, in the order they came.
     pub fn values(&self, filter: &TopicFilter) -> &[T] {
-        if !has_wildcard(filter) {
+        if !filter.has_wildcards() {
             return self.exact.get(filter).map_or(&[], Vec::as_slice);
         }
         let mut levels = filter.as_str().split('/');
@@ -206,11 +205,6 @@ impl<T> Drop for Node<T> {
             levels.append(&mut node.levels);
         }
     }
-}
-
-fn has_wildcard(filter: &TopicFilter) -> bool {
-    // A filter has them as whole levels only.
-    filter.as_str().contains(['+', '#'])
 }
 
 /// Adds `value`, without room for the three more that `Vec` would make: most filters have one.
