@@ -231,7 +231,7 @@ impl Registry {
     /// Whether `topic` is heard by [`Registry::filters`] already, or is for commands and need not be.
     fn is_covered(&self, topic: &TopicFilter) -> bool {
         // The broker sends kept copies to a new subscription only: a wildcard's may have come before.
-        let place = self.place(topic).filter(|_| !topic.has_wildcard());
+        let place = self.place(topic).filter(|_| !topic.has_wildcards());
         place.is_some_and(|it| matches!(it.leaf, "state" | "availability" | "set"))
     }
 

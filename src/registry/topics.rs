@@ -68,7 +68,7 @@ impl Topics {
             self.bytes += weight(topic);
             Entry { qos, readers: Vec::new(), rules: Vec::new(), last: None }
         });
-        if anew && kept.has_wildcard() {
+        if anew && kept.has_wildcards() {
             self.wild.insert(&kept, kept.clone());
         }
         anew |= qos > entry.qos;
@@ -92,7 +92,7 @@ impl Topics {
         }
         self.bytes -= weight(topic) + entry.heap();
         self.topics.remove(topic);
-        if topic.has_wildcard() {
+        if topic.has_wildcards() {
             self.wild.remove(topic, topic);
         }
         true
@@ -220,7 +220,7 @@ pub(super) fn weight(topic: &TopicFilter) -> usize {
     // A hash table is at most seven eighths full, and half as full after it has grown.
     let table = (size_of::<TopicFilter>() + size_of::<Entry>()) * 3 / 2;
     // Each level of a wildcard's may be a node of its own: its name, its place in a list, and two lists.
-    let levels = if topic.has_wildcard() { topic.as_str().split('/').count() } else { 0 };
+    let levels = if topic.has_wildcards() { topic.as_str().split('/').count() } else { 0 };
     table + topic.as_str().len() + 2 * ALLOCATION + levels * NODE
 }
 
