@@ -104,8 +104,8 @@ impl Bridge {
         let Some(registry) = &mut self.registry else { return };
         for change in registry.receive(incoming, now) {
             match change {
-                Change::Listen(topic, qos) => self.wire.want(topic.into(), qos),
-                Change::Ignore(topic) => self.wire.unwant(&topic.into()),
+                Change::Listen(filter, qos) => self.wire.want(filter, qos),
+                Change::Ignore(filter) => self.wire.unwant(&filter),
                 Change::Refused(refusal) if matches!(refusal.flaw, Flaw::Full) => {
                     log::warn!("{}", Chain(&refusal));
                 }
@@ -128,6 +128,6 @@ impl Bridge {
     fn stop_discovery(&mut self) {
         let Some(registry) = self.registry.take() else { return };
         registry.filters().iter().for_each(|it| self.wire.unwant(it));
-        registry.listening().for_each(|(topic, _)| self.wire.unwant(&topic.clone().into()));
+        registry.listening().for_each(|(filter, _)| self.wire.unwant(filter));
     }
 }

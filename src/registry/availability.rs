@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::Topic;
+use crate::model::TopicFilter;
 
 use super::capability::Rendered;
 use super::capability::Template;
@@ -68,10 +68,10 @@ impl Mode {
 
 impl Rule {
     /// The rules of an entity with this configuration, one a topic.
-    pub(super) fn all(config: &Map<String, Value>) -> Vec<(Topic, Rule)> {
-        let mut rules: Vec<(Topic, Rule)> = Vec::new();
+    pub(super) fn all(config: &Map<String, Value>) -> Vec<(TopicFilter, Rule)> {
+        let mut rules: Vec<(TopicFilter, Rule)> = Vec::new();
         let mut add = |topic: Option<&Value>, options: &Map<String, Value>, template: &str| {
-            let Some(topic) = topic.and_then(Value::as_str).and_then(|it| Topic::new(it).ok()) else {
+            let Some(topic) = topic.and_then(Value::as_str).and_then(|it| TopicFilter::new(it).ok()) else {
                 return;
             };
             let text = |key: &str| options.get(key).and_then(Value::as_str).map(Box::from);
@@ -121,7 +121,7 @@ impl Rule {
 mod tests {
     use super::*;
 
-    fn rules(config: &str) -> Vec<(Topic, Rule)> {
+    fn rules(config: &str) -> Vec<(TopicFilter, Rule)> {
         Rule::all(serde_json::from_str::<Value>(config).unwrap().as_object().unwrap())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::Qos;
-use crate::model::Topic;
+use crate::model::TopicFilter;
 
 use super::Refusal;
 
@@ -11,10 +11,10 @@ use super::Refusal;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Change {
-    /// Subscribe to this topic: an entity tells its state or its availability there.
-    Listen(Topic, Qos),
-    /// Unsubscribe from this topic: no entity reads it any more.
-    Ignore(Topic),
+    /// Subscribe to this filter, most often a topic: an entity tells its state or its availability there.
+    Listen(TopicFilter, Qos),
+    /// Unsubscribe from this filter: no entity reads it any more.
+    Ignore(TopicFilter),
     /// The entity with this identifier is new.
     Announced(Arc<str>),
     /// The entity with this identifier is announced otherwise than before.

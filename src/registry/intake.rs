@@ -6,18 +6,18 @@ use serde_json::{Map, Value};
 
 use crate::model::Incoming;
 use crate::model::Qos;
-use crate::model::Topic;
+use crate::model::TopicFilter;
 
 use super::Change;
 use super::Flaw;
 use super::Registry;
 use super::address::Address;
-use super::address::Place;
 use super::capability::Fields;
 use super::capability::Payload;
 use super::document::{Assembly, Document, Form, Order, device, single};
 use super::known::{Draft, Known};
 use super::layout::layout_identity;
+use super::limits;
 use super::platform::is_momentary;
 
 impl Registry {
@@ -141,11 +141,13 @@ impl Registry {
     /// Knows the entity of `draft`, whose configuration is `config`, from now on.
     pub(super) fn take(
         &mut self,
-        draft: Draft,
+        mut draft: Draft,
         config: &Map<String, Value>,
         before: Option<&mut Before>,
         changes: &mut Vec<Change>,
     ) -> Result<(), Flaw> {
+        let is_heard = matches!(draft.document.form, Form::Heard(_));
+        draft.commands.retain(|it| !is_heard && self.place(it).is_some());
         let here = self.identities.get(draft.identity.as_str()).cloned();
         let same = draft.unique_id.as_deref().and_then(|it| self.holder(draft.platform, it));
         if let Some(taken) = [&here, &same].into_iter().flatten().find(|id| !self.may_take(id, &draft)) {
@@ -214,16 +216,20 @@ impl Registry {
 
     /// Whether the entity of `draft` fits beside all others, in place of `id`. The document counts already.
     fn check_room(&self, draft: &Draft, id: Option<&str>) -> Result<(), Flaw> {
-        let mut bytes = self.bytes() + draft.weight();
+        let mut held = self.bytes + self.topics.bytes() + draft.weight();
         let mut entities = self.entities.len() + 1;
         if let Some((id, known)) = id.and_then(|it| self.entities.get_key_value(it)) {
             entities -= 1;
-            bytes -= known.weight(id);
+            held -= known.weight(id);
             if Arc::strong_count(&known.document) == 1 {
-                bytes -= Registry::weight(&known.document);
+                held -= Registry::weight(&known.document);
             }
         }
-        if entities <= self.limits.entities && bytes <= self.limits.bytes { Ok(()) } else { Err(Flaw::Full) }
+        if entities <= self.limits.entities && limits::with_gaps(held) <= self.limits.bytes {
+            Ok(())
+        } else {
+            Err(Flaw::Full)
+        }
     }
 
     /// An identifier that nobody has; none where all that fit are taken.
@@ -235,7 +241,7 @@ impl Registry {
     /// on the same topics.
     fn put(&mut self, id: Arc<str>, draft: Draft, changes: &mut Vec<Change>) {
         let old = self.entities.remove(&id);
-        let newly = |topic: &Topic| {
+        let newly = |topic: &TopicFilter| {
             let had = old.as_ref().is_some_and(|it| it.topics().any(|it| it == topic));
             (!had).then_some(&id)
         };
@@ -250,6 +256,9 @@ impl Registry {
         }
         let identity: Arc<str> = draft.identity.into();
         let unique_id = draft.unique_id.map(|it| if *it == *id { id.clone() } else { it.into() });
+        for topic in &draft.commands {
+            self.listen(topic, draft.qos, newly(topic), changes);
+        }
         let mut known = Known {
             identity: identity.clone(),
             unique_id,
@@ -259,6 +268,7 @@ impl Registry {
             sources: sources.into(),
             source_heap: draft.source_heap,
             rules: rules.into(),
+            commands: draft.commands.into(),
             mode: draft.mode,
             available: false,
             expire_after: draft.expire_after,
@@ -291,7 +301,7 @@ impl Registry {
         if is_momentary(known.platform) {
             return;
         }
-        let topics: Vec<Topic> = known.sources.iter().map(|it| it.topic.clone()).collect();
+        let topics: Vec<TopicFilter> = known.sources.iter().map(|it| it.topic.clone()).collect();
         for (at, topic) in topics.iter().enumerate() {
             if let Some(last) = self.topics.last(topic).filter(|_| !topics[..at].contains(topic)) {
                 known.read(topic, &Payload::new(&last.payload, true), last.at);
@@ -323,11 +333,11 @@ impl Registry {
     /// topic as others have it.
     fn listen(
         &mut self,
-        topic: &Topic,
+        topic: &TopicFilter,
         qos: Qos,
         reader: Option<&Arc<str>>,
         changes: &mut Vec<Change>,
-    ) -> Topic {
+    ) -> TopicFilter {
         let (topic, anew) = self.topics.add(topic, qos, reader);
         if anew && !self.is_covered(&topic) {
             changes.push(Change::Listen(topic.clone(), qos));
@@ -340,7 +350,7 @@ impl Registry {
         &mut self,
         reader: &str,
         known: &Known,
-        keeps: impl Fn(&Topic) -> bool,
+        keeps: impl Fn(&TopicFilter) -> bool,
         changes: &mut Vec<Change>,
     ) {
         for (topic, at) in &known.rules {
@@ -358,9 +368,7 @@ impl Registry {
         if matches!(draft.document.form, Form::Heard(_)) {
             return;
         }
-        let Some(prefix) = &self.layout_prefix else { return };
-        let topics = draft.topics().chain(&draft.command_topics);
-        let places = topics.filter_map(|it| Place::of(prefix, it.as_str()));
+        let places = draft.topics().filter_map(|it| self.place(it));
         let mut ids: Vec<Arc<str>> =
             places.filter_map(|it| self.identities.get(layout_identity(it).as_str()).cloned()).collect();
         for id in draft.ids() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use crate::model::Qos;
-use crate::model::Topic;
+use crate::model::TopicFilter;
 
 use super::Availability;
 use super::availability::Mode;
@@ -32,7 +32,10 @@ pub(super) struct Known {
     /// What of the sources lies elsewhere in memory, about.
     pub(super) source_heap: u32,
     /// Its rules of availability, by topic and place there.
-    pub(super) rules: Box<[(Topic, u16)]>,
+    pub(super) rules: Box<[(TopicFilter, u16)]>,
+    /// Where it takes commands in the first seed's layout: nobody listens there, but the device is not known by what
+    /// it says as well.
+    pub(super) commands: Box<[TopicFilter]>,
     pub(super) mode: Mode,
     /// What the rules last said.
     pub(super) available: bool,
@@ -55,11 +58,12 @@ pub(super) struct Draft {
     pub(super) key: Option<Box<str>>,
     pub(super) sources: Vec<Source>,
     pub(super) source_heap: u32,
-    pub(super) rules: Vec<(Topic, Rule)>,
+    pub(super) rules: Vec<(TopicFilter, Rule)>,
     pub(super) mode: Mode,
     pub(super) expire_after: Option<Duration>,
     pub(super) qos: Qos,
-    pub(super) command_topics: Vec<Topic>,
+    /// Where it takes commands; once it is taken, of the first seed's layout only.
+    pub(super) commands: Vec<TopicFilter>,
 }
 
 impl Draft {
@@ -93,13 +97,14 @@ impl Draft {
             mode: Mode::of(config),
             expire_after: seconds.map(Duration::from_secs),
             qos: level.and_then(Qos::from_level).unwrap_or(Qos::AtMostOnce),
-            command_topics: texts("command_topic").filter_map(|it| Topic::new(it).ok()).collect(),
+            commands: texts("command_topic").filter_map(|it| TopicFilter::new(it).ok()).collect(),
         }
     }
 
-    /// All topics that the entity reads, some of them more than once.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.sources.iter().map(|it| &it.topic).chain(self.rules.iter().map(|(topic, _)| topic))
+    /// All topics that the entity reads, or keeps others from reading, some of them more than once.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &TopicFilter> {
+        let read = self.sources.iter().map(|it| &it.topic).chain(self.rules.iter().map(|(topic, _)| topic));
+        read.chain(&self.commands)
     }
 
     /// The identifiers that the entity may have, the best first.
@@ -128,9 +133,10 @@ impl Draft {
 }
 
 impl Known {
-    /// All topics that the entity reads, some of them more than once.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.sources.iter().map(|it| &it.topic).chain(self.rules.iter().map(|(topic, _)| topic))
+    /// All topics that the entity reads, or keeps others from reading, some of them more than once.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &TopicFilter> {
+        let read = self.sources.iter().map(|it| &it.topic).chain(self.rules.iter().map(|(topic, _)| topic));
+        read.chain(&self.commands)
     }
 
     /// The last part of its place in discovery.
@@ -152,9 +158,10 @@ impl Known {
     /// About how many bytes it takes, without its topics, its document and its fields.
     pub(super) fn weight(&self, id: &str) -> usize {
         let sources = self.sources.len() * size_of::<Source>() + self.source_heap as usize;
-        let rules = self.rules.len() * size_of::<(Topic, u16)>();
+        let rules = self.rules.len() * size_of::<(TopicFilter, u16)>();
         let key = self.key.as_ref().map_or(0, |it| it.len());
-        FIXED + id.len() + self.identity.len() + key + sources + rules
+        let commands = self.commands.len() * size_of::<TopicFilter>();
+        FIXED + id.len() + self.identity.len() + key + sources + rules + commands
     }
 }
 

@@ -57,8 +57,8 @@ impl Registry {
 
     /// Whether an announced entity has the topics below `base`.
     fn is_announced(&self, base: &Topic) -> bool {
-        let topics = ["state", "availability"].into_iter().filter_map(|leaf| base.join(leaf).ok());
-        topics.into_iter().any(|it| !self.topics.readers(&it).is_empty())
+        let topics = ["state", "availability", "set"].into_iter().filter_map(|leaf| base.join(leaf).ok());
+        topics.into_iter().any(|it| self.topics.has(&it.into()))
     }
 }
 

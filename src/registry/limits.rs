@@ -24,3 +24,8 @@ pub(super) const ALLOCATION: usize = 24;
 pub(super) const fn with_gaps(bytes: usize) -> usize {
     bytes + bytes / 2
 }
+
+/// What can be held in `bytes` with the gaps between.
+pub(super) const fn without_gaps(bytes: usize) -> usize {
+    bytes / 3 * 2
+}

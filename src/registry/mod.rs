@@ -97,7 +97,7 @@ impl Registry {
     }
 
     /// The topics to listen to for what is known, beyond [`Registry::filters`], in no order.
-    pub fn listening(&self) -> impl Iterator<Item = (&Topic, Qos)> {
+    pub fn listening(&self) -> impl Iterator<Item = (&TopicFilter, Qos)> {
         self.topics.iter().filter(|(topic, _)| !self.is_covered(topic))
     }
 
@@ -202,13 +202,13 @@ impl Registry {
 
     /// Hands a message to the entities that read its topic.
     fn told(&mut self, incoming: &Incoming, now: Instant, changes: &mut Vec<Change>) {
-        let room = self.limits.bytes.saturating_sub(self.bytes());
+        let room = limits::without_gaps(self.limits.bytes.saturating_sub(self.bytes()));
         let Some(spoke) = self.topics.receive(&incoming.topic, &incoming.payload, now, room) else { return };
         let payload = Payload::of(incoming);
-        for id in self.topics.readers(&incoming.topic) {
+        for (filter, id) in self.topics.readers(&incoming.topic) {
             let Some(known) = self.entities.get_mut(id) else { continue };
             let before = known.fields.bytes();
-            let mut changed = known.read(&incoming.topic, &payload, now);
+            let mut changed = known.read(filter, &payload, now);
             self.bytes = self.bytes + known.fields.bytes() - before;
             if limits::with_gaps(self.bytes + self.topics.bytes()) > self.limits.bytes {
                 self.bytes -= known.fields.bytes();
@@ -224,10 +224,16 @@ impl Registry {
         }
     }
 
-    /// Whether `topic` is heard by [`Registry::filters`] already.
-    fn is_covered(&self, topic: &Topic) -> bool {
-        let place = self.layout_prefix.as_ref().and_then(|it| Place::of(it, topic.as_str()));
-        place.is_some_and(|it| matches!(it.leaf, "state" | "availability"))
+    /// Whether `topic` is heard by [`Registry::filters`] already, or is for commands and need not be.
+    fn is_covered(&self, topic: &TopicFilter) -> bool {
+        // The broker sends kept copies to a new subscription only: a wildcard's may have come before.
+        let place = self.place(topic).filter(|_| !topic.has_wildcards());
+        place.is_some_and(|it| matches!(it.leaf, "state" | "availability" | "set"))
+    }
+
+    /// The place of `topic` in the first seed's layout, where that is followed.
+    fn place<'a>(&self, topic: &'a TopicFilter) -> Option<Place<'a>> {
+        Place::of(self.layout_prefix.as_ref()?, topic.as_str())
     }
 
     /// Says that something does not count; that there is no room, once only.
@@ -255,7 +261,7 @@ impl Known {
     }
 
     /// Takes what `payload` on `topic` tells. Returns whether it tells anything.
-    fn read(&mut self, topic: &Topic, payload: &Payload<'_>, now: Instant) -> bool {
+    fn read(&mut self, topic: &TopicFilter, payload: &Payload<'_>, now: Instant) -> bool {
         let mut told = false;
         for source in self.sources.iter().filter(|it| it.topic == *topic) {
             if source.read(payload, &mut self.fields) {

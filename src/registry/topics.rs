@@ -1,20 +1,26 @@
 //! Which entities read which topic, and what was last said there.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::model::FilterTree;
 use crate::model::Qos;
 use crate::model::Topic;
+use crate::model::TopicFilter;
 
 use super::availability::Heard;
 use super::availability::Rule;
 use super::limits::ALLOCATION;
 
-/// The topics that known entities read. A message finds its readers without a look at any other entity.
+/// The topics that known entities read, some of them with wildcards. A message finds its readers without a look at
+/// any other entity.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    topics: HashMap<Topic, Entry>,
+    topics: HashMap<TopicFilter, Entry>,
+    /// Those of `topics` that have wildcards.
+    wild: FilterTree<TopicFilter>,
     /// Of messages that said something of availability.
     count: u64,
     /// What the entries hold.
@@ -49,7 +55,12 @@ struct Shared {
 impl Topics {
     /// Notes that `reader` reads `topic`; none where it did so before. Returns the topic as it is kept here, and
     /// whether to listen to it anew: nobody has read it before, or not with this much certainty.
-    pub(super) fn add(&mut self, topic: &Topic, qos: Qos, reader: Option<&Arc<str>>) -> (Topic, bool) {
+    pub(super) fn add(
+        &mut self,
+        topic: &TopicFilter,
+        qos: Qos,
+        reader: Option<&Arc<str>>,
+    ) -> (TopicFilter, bool) {
         let kept = self.topics.get_key_value(topic).map_or(topic, |(kept, _)| kept).clone();
         let mut anew = false;
         let entry = self.topics.entry(kept.clone()).or_insert_with(|| {
@@ -57,6 +68,9 @@ impl Topics {
             self.bytes += weight(topic);
             Entry { qos, readers: Vec::new(), rules: Vec::new(), last: None }
         });
+        if anew && kept.has_wildcards() {
+            self.wild.insert(&kept, kept.clone());
+        }
         anew |= qos > entry.qos;
         entry.qos = entry.qos.max(qos);
         // One entity names all its topics before the next does: it has been here only if it is the last.
@@ -68,7 +82,7 @@ impl Topics {
     }
 
     /// Notes that `reader` reads `topic` no longer. Returns whether nobody does.
-    pub(super) fn remove(&mut self, topic: &Topic, reader: &str) -> bool {
+    pub(super) fn remove(&mut self, topic: &TopicFilter, reader: &str) -> bool {
         let Some(entry) = self.topics.get_mut(topic) else { return false };
         let before = entry.readers.len();
         entry.readers.retain(|it| &**it != reader);
@@ -78,11 +92,14 @@ impl Topics {
         }
         self.bytes -= weight(topic) + entry.heap();
         self.topics.remove(topic);
+        if topic.has_wildcards() {
+            self.wild.remove(topic, topic);
+        }
         true
     }
 
     /// The place of `rule` among those of `topic`, which has a reader; counts one more user.
-    pub(super) fn share(&mut self, topic: &Topic, rule: Rule) -> Option<u16> {
+    pub(super) fn share(&mut self, topic: &TopicFilter, rule: Rule) -> Option<u16> {
         let entry = self.topics.get_mut(topic)?;
         let same = entry.rules.iter().position(|it| it.users > 0 && it.rule == rule);
         let free = || entry.rules.iter().position(|it| it.users == 0);
@@ -110,14 +127,14 @@ impl Topics {
     }
 
     /// One user less of the rule at `at`.
-    pub(super) fn release(&mut self, topic: &Topic, at: u16) {
+    pub(super) fn release(&mut self, topic: &TopicFilter, at: u16) {
         if let Some(it) = self.topics.get_mut(topic).and_then(|it| it.rules.get_mut(usize::from(at))) {
             it.users = it.users.saturating_sub(1);
         }
     }
 
     /// What the rule at `at` has heard.
-    pub(super) fn heard(&self, topic: &Topic, at: u16) -> Heard {
+    pub(super) fn heard(&self, topic: &TopicFilter, at: u16) -> Heard {
         let rule = self.topics.get(topic).and_then(|it| it.rules.get(usize::from(at)));
         rule.map_or_else(Heard::default, |it| it.heard)
     }
@@ -129,36 +146,45 @@ impl Topics {
         topic: &Topic,
         payload: &Arc<[u8]>,
         now: Instant,
-        room: usize,
+        mut room: usize,
     ) -> Option<bool> {
-        let entry = self.topics.get_mut(topic)?;
-        let mut spoke = false;
-        for shared in entry.rules.iter_mut().filter(|it| it.users > 0) {
-            if let Some(available) = shared.rule.read(payload) {
-                self.count += 1;
-                spoke = true;
-                shared.heard = Heard { available, at: self.count };
-            }
+        let exact = TopicFilter::from(topic.clone());
+        let mut spoke = None;
+        for filter in iter::once(&exact).chain(self.wild.matches(topic)) {
+            let Some(entry) = self.topics.get_mut(filter) else { continue };
+            let said = entry.hear(payload, &mut self.count);
+            spoke = Some(said || spoke.unwrap_or(false));
+            let before = entry.heap();
+            let fits = payload.len() <= MAX_KEPT && payload.len() + ALLOCATION <= room;
+            entry.last = fits.then(|| Last { payload: payload.clone(), at: now });
+            room = (room + before).saturating_sub(entry.heap());
+            self.bytes = self.bytes + entry.heap() - before;
         }
-        let before = entry.heap();
-        let fits = payload.len() <= MAX_KEPT.min(room);
-        entry.last = fits.then(|| Last { payload: payload.clone(), at: now });
-        self.bytes = self.bytes + entry.heap() - before;
-        Some(spoke)
+        spoke
     }
 
     /// What was last said on `topic`.
-    pub(super) fn last(&self, topic: &Topic) -> Option<&Last> {
+    pub(super) fn last(&self, topic: &TopicFilter) -> Option<&Last> {
         self.topics.get(topic)?.last.as_ref()
     }
 
-    /// The entities that read `topic`.
-    pub(super) fn readers(&self, topic: &Topic) -> &[Arc<str>] {
-        self.topics.get(topic).map_or(&[], |it| &it.readers)
+    /// The entities that read `topic`, with what of theirs matches it. One comes several times where several do.
+    pub(super) fn readers<'a>(
+        &'a self,
+        topic: &'a Topic,
+    ) -> impl Iterator<Item = (&'a TopicFilter, &'a Arc<str>)> {
+        let exact = self.topics.get_key_value(&TopicFilter::from(topic.clone()));
+        let wild = self.wild.matches(topic).filter_map(|it| self.topics.get_key_value(it));
+        exact.into_iter().chain(wild).flat_map(|(filter, it)| it.readers.iter().map(move |id| (filter, id)))
+    }
+
+    /// Whether an entity has exactly `topic`.
+    pub(super) fn has(&self, topic: &TopicFilter) -> bool {
+        self.topics.contains_key(topic)
     }
 
     /// All topics, in no order, each with the greatest certainty that a reader wants.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Topic, Qos)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicFilter, Qos)> {
         self.topics.iter().map(|(topic, entry)| (topic, entry.qos))
     }
 
@@ -169,6 +195,19 @@ impl Topics {
 }
 
 impl Entry {
+    /// Has its rules hear `payload`; `count` counts what says something. Returns whether it does.
+    fn hear(&mut self, payload: &[u8], count: &mut u64) -> bool {
+        let mut spoke = false;
+        for shared in self.rules.iter_mut().filter(|it| it.users > 0) {
+            if let Some(available) = shared.rule.read(payload) {
+                *count += 1;
+                spoke = true;
+                shared.heard = Heard { available, at: *count };
+            }
+        }
+        spoke
+    }
+
     /// What it holds that comes and goes, without its readers.
     fn heap(&self) -> usize {
         let rules: usize = self.rules.iter().map(|it| size_of::<Shared>() + it.rule.heap()).sum();
@@ -177,11 +216,16 @@ impl Entry {
 }
 
 /// What a topic takes, without its readers.
-pub(super) fn weight(topic: &Topic) -> usize {
+pub(super) fn weight(topic: &TopicFilter) -> usize {
     // A hash table is at most seven eighths full, and half as full after it has grown.
-    let table = (size_of::<Topic>() + size_of::<Entry>()) * 3 / 2;
-    table + topic.as_str().len() + 2 * ALLOCATION
+    let table = (size_of::<TopicFilter>() + size_of::<Entry>()) * 3 / 2;
+    // Each level of a wildcard's may be a node of its own: its name, its place in a list, and two lists.
+    let levels = if topic.has_wildcards() { topic.as_str().split('/').count() } else { 0 };
+    table + topic.as_str().len() + 2 * ALLOCATION + levels * NODE
 }
+
+/// A level of a topic with wildcards, about.
+const NODE: usize = 160;
 
 /// Of longer messages no copy is kept for entities that come later: they are pictures.
 const MAX_KEPT: usize = 16 * 1024;

@@ -22,6 +22,48 @@ fn entities_that_share_a_topic_each_read_their_own_of_it() {
 }
 
 #[test]
+fn a_topic_with_wildcards_is_read_wherever_it_is_told() {
+    let mut bench = Bench::new();
+    let payload = r#"{"stat_t":"+/+/BTtoMQTT/A4C1","avty_t":"+/+/LWT","val_tpl":"{{ value_json.tempc | is_defined }}"}"#;
+    assert_eq!(
+        bench.hear("homeassistant/sensor/ble/config", payload),
+        ["listen +/+/BTtoMQTT/A4C1 0", "listen +/+/LWT 0", "announced sensor_ble"]
+    );
+    let listening: Vec<&str> = bench.registry.listening().map(|(it, _)| it.as_str()).collect();
+    assert!(listening.contains(&"+/+/LWT"), "{listening:?}");
+    bench.hear("home/attic/LWT", "online");
+    assert_eq!(bench.hear("home/attic/BTtoMQTT/A4C1", r#"{"tempc":21.5}"#), ["state sensor_ble"]);
+    assert_eq!(bench.hear("home/cellar/BTtoMQTT/A4C1", r#"{"tempc":22.5}"#), ["state sensor_ble"]);
+    assert_eq!((bench.state("ble").as_str(), bench.availability("ble")), ("22.5", Availability::Available));
+    for topic in ["home/attic/BTtoMQTT/B5D2", "attic/BTtoMQTT/A4C1", "$home/attic/BTtoMQTT/A4C1"] {
+        assert!(bench.hear(topic, r#"{"tempc":1}"#).is_empty(), "{topic}");
+    }
+    // Who comes later knows what was said, and one that reads the topic itself is told as well.
+    bench.hear("homeassistant/sensor/later/config", payload);
+    bench.hear("homeassistant/sensor/exact/config", r#"{"stat_t":"home/attic/BTtoMQTT/A4C1"}"#);
+    assert_eq!(bench.state("later"), "22.5");
+    let said = bench.hear("home/attic/BTtoMQTT/A4C1", r#"{"tempc":23}"#);
+    assert_eq!(said, ["state sensor_exact", "state sensor_ble", "state sensor_later"]);
+    bench.hear("homeassistant/sensor/later/config", "");
+    assert_eq!(
+        bench.hear("homeassistant/sensor/ble/config", ""),
+        ["ignore +/+/BTtoMQTT/A4C1", "ignore +/+/LWT", "removed sensor_ble"]
+    );
+    assert_eq!(bench.hear("home/attic/BTtoMQTT/A4C1", "{}"), ["state sensor_exact"]);
+    bench.hear("homeassistant/sensor/exact/config", "");
+    assert_eq!(bench.registry.bytes(), 0);
+}
+
+#[test]
+fn a_topic_with_wildcards_in_the_layout_is_no_announcement_of_its_devices() {
+    let mut bench = Bench::new();
+    let said = bench.hear("homeassistant/sensor/log/config", r#"{"stat_t":"smarthome/+/+/state"}"#);
+    assert_eq!(said, ["listen smarthome/+/+/state 0", "announced sensor_log"]);
+    let said = bench.hear("smarthome/switch/fan/state", "ON");
+    assert_eq!(said, ["announced switch_fan", "state switch_fan", "state sensor_log"]);
+}
+
+#[test]
 fn who_comes_after_the_message_knows_it_all_the_same() {
     let mut bench = Bench::new();
     let payload = r#"{"stat_t":"a/state","avty_t":"a/lwt"}"#;
@@ -105,4 +147,20 @@ fn an_announced_entity_has_no_twin_in_the_layout() {
     // Without a unique_id the announced one has the very identifier that the heard one had.
     bench.hear(topic, announcement.replace(r#","uniq_id":"fan_1""#, ""));
     assert!(bench.device("switch_fan").announced);
+}
+
+#[test]
+fn a_device_that_takes_its_commands_in_the_layout_is_known_once() {
+    let mut bench = Bench::new();
+    let payload = r#"{"cmd_t":"smarthome/switch/fan/set","stat_t":"elsewhere/fan","uniq_id":"the_fan"}"#;
+    bench.hear("smarthome/switch/fan/state", "ON");
+    assert_eq!(
+        bench.hear("homeassistant/switch/f/config", payload),
+        ["removed switch_fan", "listen elsewhere/fan 0", "announced the_fan"]
+    );
+    assert!(bench.hear("smarthome/switch/fan/state", "ON").is_empty());
+    assert!(bench.hear("smarthome/switch/fan/set", "ON").is_empty());
+    assert_eq!(bench.ids(), ["the_fan"]);
+    bench.hear("homeassistant/switch/f/config", "");
+    assert_eq!(bench.hear("smarthome/switch/fan/state", "ON")[0], "announced switch_fan");
 }

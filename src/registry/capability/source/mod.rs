@@ -8,7 +8,7 @@ mod report;
 
 use serde_json::{Map, Value};
 
-use crate::model::Topic;
+use crate::model::TopicFilter;
 
 use self::reads::Reads;
 use super::config::Config;
@@ -21,8 +21,8 @@ pub(super) use self::plain::{FAN_MODES, HVAC_MODES, SWING_MODES, WATER_HEATER_MO
 /// A topic on which an entity tells something of its state, and how to read it.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Where it is told.
-    pub topic: Topic,
+    /// Where it is told; Home Assistant takes wildcards here too.
+    pub topic: TopicFilter,
     /// The field that it is mainly about: `state`, `brightness`, `attributes`. One message can tell several.
     pub field: &'static str,
     template: Option<Template>,
@@ -63,9 +63,9 @@ impl Source {
         }
     }
 
-    /// The source at the topic of `topic_key`, where the configuration has one that is a topic.
+    /// The source at the topic of `topic_key`, where the configuration has one that can be subscribed to.
     fn at(config: Config<'_>, topic_key: &str, field: &'static str, reads: Reads) -> Option<Source> {
-        let topic = Topic::new(config.text(topic_key)?).ok()?;
+        let topic = TopicFilter::new(config.text(topic_key)?).ok()?;
         Some(Source { topic, field, template: None, names: Vec::new(), reads })
     }
 
@@ -77,7 +77,8 @@ impl Source {
 }
 
 /// Every topic on which an entity of `platform` with the discovery configuration `config` tells its state. A topic
-/// comes several times where it tells several things; a topic that is none (a wildcard, too long) is left out.
+/// comes several times where it tells several things; what cannot be subscribed to (a misplaced wildcard, too long)
+/// is left out.
 /// Cheap enough to be made anew for each message.
 ///
 /// ```
