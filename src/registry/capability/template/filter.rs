@@ -41,6 +41,7 @@ pub(super) fn filter<'s>(filter: Filter, value: Cow<'s, Py>, rest: &[Cow<'s, Py>
             Py::Str(_) => Err(Stop::Unknown),
             _ => Err(Stop::Error),
         },
+        Filter::Join => join(&value, rest.first()),
         Filter::Float => number(&value, rest.first(), |it| Some(Py::Float(it))),
         Filter::Int => integer(&value, rest.first()),
         Filter::Round => round(&value, rest.first()),
@@ -127,6 +128,22 @@ fn replace<'s>(text: &str, old: &str, new: &str) -> Result<'s> {
         return Err(Stop::Unknown);
     }
     Ok(Cow::Owned(Py::Str(text.replace(old, new))))
+}
+
+/// The items of `value` with `between` between them.
+fn join<'s>(value: &Py, between: Option<&Cow<'s, Py>>) -> Result<'s> {
+    let items: Vec<String> = match value {
+        Py::List(items) => items.iter().map(Py::print).collect(),
+        Py::Dict(members) => members.iter().map(|(key, _)| key.print()).collect(),
+        Py::Str(text) => text.chars().map(String::from).collect(),
+        Py::Undefined => Vec::new(),
+        _ => return Err(Stop::Error),
+    };
+    let between = between.map(|it| it.print()).unwrap_or_default();
+    if items.len().saturating_mul(between.len()) > MAX_BYTES {
+        return Err(Stop::Unknown);
+    }
+    Ok(Cow::Owned(Py::Str(items.join(&between))))
 }
 
 /// What `make` makes of the number that `value` is or names, else `default`.

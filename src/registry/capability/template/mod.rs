@@ -23,7 +23,7 @@ pub(super) use self::py::Py;
 /// Understood is what devices publish: `value`, `value_json` with members and indexes, constants, lists and
 /// dicts, arithmetic, comparisons, `and`, `or`, `not`, `in`, `a if b else c`, `is defined` and its like; the
 /// filters and functions `abs`, `add`, `capitalize`, `default`, `first`, `float`, `from_json`, `iif`, `int`,
-/// `is_defined`, `last`, `length`, `lower`, `multiply`, `replace`, `round`, `string`, `to_json`, `tojson`, `trim`,
+/// `is_defined`, `join`, `last`, `length`, `lower`, `multiply`, `replace`, `round`, `string`, `to_json`, `tojson`, `trim`,
 /// `upper`; the methods `endswith`, `get`, `keys`, `lower`, `replace`, `split`, `startswith`, `strip`, `upper`; the
 /// statements `if` and `set`. A template with anything else is not understood at all, and never guessed at.
 ///

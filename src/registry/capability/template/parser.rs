@@ -315,6 +315,13 @@ impl Parser {
             } else if self.takes(".") {
                 let name = match self.next()? {
                     Token::Name(name) if !name.starts_with('_') => name,
+                    // `events.0` is `events[0]`.
+                    Token::Int(at) => {
+                        value =
+                            Expression::Item(Box::new(value), Box::new(Expression::Constant(Py::Int(at))));
+                        self.grown()?;
+                        continue;
+                    }
                     _ => return None,
                 };
                 if self.takes("(") {
