@@ -96,7 +96,8 @@ pub struct Origin {
 /// What is to be seen at `now` of the entity `id`, whose configuration is `config`.
 pub(super) fn discovered(id: &str, known: &Known, config: &Map<String, Value>, now: Instant) -> Discovered {
     let device = config.get("device").and_then(Value::as_object).map(Device::new);
-    let name = text(config, "name").or_else(|| device.as_ref()?.name.clone());
+    // ESPHome says "" of what has the name of its device.
+    let name = text(config, "name").filter(|it| !it.is_empty()).or_else(|| device.as_ref()?.name.clone());
     let mut fields: Vec<&'static str> = known.sources.iter().map(|it| it.field).collect();
     fields.sort_unstable();
     fields.dedup();

@@ -195,3 +195,13 @@ fn child_devices_have_entities_of_their_own() {
     assert_eq!((lamp.name.as_str(), device.identifiers.as_slice()), ("Lamp", ["lamp".to_owned()].as_slice()));
     assert_eq!(device.via_device.as_deref(), Some("hub"));
 }
+
+#[test]
+fn a_name_of_no_letters_is_the_device_s() {
+    let mut bench = Bench::new();
+    bench.hear(
+        "homeassistant/sensor/a/config",
+        r#"{"name":"","stat_t":"a","dev":{"ids":"1","name":"Attic"}}"#,
+    );
+    assert_eq!(bench.device("a").name, "Attic");
+}
