@@ -187,10 +187,13 @@ impl Registry {
         changes.push(Change::Removed(id.clone()));
     }
 
-    /// Lets another topic take over the entity `id`. Home Assistant asks for a `unique_id` and a device.
+    /// Lets another topic take over the entity `id`. Home Assistant asks for a device, and of what can be one of its
+    /// entities for a `unique_id`.
     fn migrate(&mut self, id: &Arc<str>) {
         if let Some(known) = self.entities.get_mut(id) {
-            known.migrating = known.unique_id.is_some() && known.config().contains_key("device");
+            let is_entity = !matches!(known.platform, "device_automation" | "tag");
+            let named = known.unique_id.is_some() || !is_entity;
+            known.migrating = named && known.config().contains_key("device");
         }
     }
 
