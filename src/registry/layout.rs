@@ -12,6 +12,7 @@ use super::Change;
 use super::Flaw;
 use super::Registry;
 use super::address::Place;
+use super::capability::ANY_CASE;
 use super::document::{Document, Form, Shape};
 use super::known::Draft;
 use super::platform::platform;
@@ -85,6 +86,11 @@ fn config(platform: &str, device_id: &str, base: &Topic, shape: Shape) -> Map<St
         put("brightness", json!(true));
         put("supported_color_modes", json!(["color_temp", "rgb"]));
         put("color_temp_kelvin", json!(true));
+        put(ANY_CASE, json!(true));
+    } else if platform == "light" {
+        put("state_value_template", json!(ON_OR_OFF));
+    } else if matches!(platform, "switch" | "binary_sensor") {
+        put("value_template", json!(if shape.json == Some(true) { ON_OR_OFF_IN_JSON } else { ON_OR_OFF }));
     } else if shape.json == Some(true) {
         put("value_template", json!(STATE_OR_ALL));
     }
@@ -96,3 +102,9 @@ fn config(platform: &str, device_id: &str, base: &Topic, shape: Shape) -> Map<St
 
 /// The member `state` where an object has it.
 const STATE_OR_ALL: &str = "{{ value_json.state if value_json.state is defined else value }}";
+
+/// In capitals, as Home Assistant's defaults are: whoever announces nothing need not write as it wants.
+const ON_OR_OFF: &str = "{{ value | upper }}";
+
+/// Both of it.
+const ON_OR_OFF_IN_JSON: &str = "{{ (value_json.state if value_json.state is defined else value) | upper }}";

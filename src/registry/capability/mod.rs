@@ -12,6 +12,8 @@ mod set_error;
 mod source;
 mod template;
 
+pub(super) use source::ANY_CASE;
+
 pub use command::set;
 pub use fields::{FieldValue, Fields};
 pub use offer::{Offer, Range, offers};

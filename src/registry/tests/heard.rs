@@ -164,3 +164,24 @@ fn a_device_that_takes_its_commands_in_the_layout_is_known_once() {
     bench.hear("homeassistant/switch/f/config", "");
     assert_eq!(bench.hear("smarthome/switch/fan/state", "ON")[0], "announced switch_fan");
 }
+
+#[test]
+fn on_and_off_of_the_layout_count_in_any_case_of_letters() {
+    for (topic, payload, expected) in [
+        ("smarthome/light/lamp/state", r#"{"state":"on","brightness":10}"#, "on"),
+        ("smarthome/light/lamp/state", r#"{"state":"OFF"}"#, "off"),
+        ("smarthome/light/lamp/state", "on", "on"),
+        ("smarthome/switch/lamp/state", r#"{"state":"off"}"#, "off"),
+        ("smarthome/switch/lamp/state", "on", "on"),
+        ("smarthome/binary_sensor/lamp/state", "Off", "off"),
+        ("smarthome/binary_sensor/lamp/state", r#"{"state":"perhaps"}"#, "raw PERHAPS"),
+    ] {
+        let mut bench = Bench::new();
+        bench.hear(topic, payload);
+        assert_eq!(bench.state(&bench.ids()[0]), expected, "{topic} {payload}");
+    }
+    let mut bench = Bench::new();
+    bench.hear("homeassistant/light/l/config", r#"{"schema":"json","cmd_t":"l/set","stat_t":"l"}"#);
+    bench.hear("l", r#"{"state":"on"}"#);
+    assert_eq!(bench.state("l"), "raw on", "Home Assistant would not take it");
+}

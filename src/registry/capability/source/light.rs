@@ -157,6 +157,8 @@ pub(super) struct JsonLight {
     modes: Vec<String>,
     scale: f64,
     kelvin: bool,
+    /// Whether `on` is as good as `ON`.
+    any_case: bool,
 }
 
 impl JsonLight {
@@ -165,6 +167,7 @@ impl JsonLight {
             modes: json_color_modes(config),
             scale: config.number_or("brightness_scale", 255.0),
             kelvin: config.flag("color_temp_kelvin", false),
+            any_case: config.flag(ANY_CASE, false),
         }
     }
 
@@ -173,9 +176,10 @@ impl JsonLight {
         let Some((json, state)) = payload.json().and_then(|json| Some((json, json.member("state")?))) else {
             return false;
         };
+        let says = |told: &str, word: &str| told == word || self.any_case && told.eq_ignore_ascii_case(word);
         match state {
-            Py::Str(state) if state == "ON" => fields.put_known("state", "on"),
-            Py::Str(state) if state == "OFF" => fields.put_known("state", "off"),
+            Py::Str(state) if says(state, "ON") => fields.put_known("state", "on"),
+            Py::Str(state) if says(state, "OFF") => fields.put_known("state", "off"),
             Py::None => fields.put_known("state", Value::Null),
             other => fields.put_raw("state", &other.print()),
         }
@@ -252,6 +256,10 @@ pub(in super::super) const CHANNELS: &[(&str, &str, &str)] = &[
     ("rgbww", "rgbww_color", "rgbcw"),
     ("xy", "xy_color", "xy"),
 ];
+
+/// Not a key of Home Assistant's: says that a JSON light's state counts in small letters too. Home Assistant would
+/// not take those; whoever announces nothing to it need not write as it wants.
+pub(in super::super::super) const ANY_CASE: &str = "state_in_any_case";
 
 const COLOR_MODES: &[&str] =
     &["unknown", "onoff", "brightness", "color_temp", "hs", "xy", "rgb", "rgbw", "rgbww", "white"];

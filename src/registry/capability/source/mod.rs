@@ -15,6 +15,7 @@ use super::config::Config;
 use super::template::{Py, Rendered, Template};
 use super::{Fields, Payload};
 
+pub(in super::super) use self::light::ANY_CASE;
 pub(super) use self::light::{CHANNELS, json_color_modes};
 pub(super) use self::plain::{FAN_MODES, HVAC_MODES, SWING_MODES, WATER_HEATER_MODES};
 
