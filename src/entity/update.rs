@@ -82,7 +82,8 @@ pub struct UpdateState {
 }
 
 impl UpdateState {
-    /// The version `installed` is what runs.
+    /// The version `installed` is what runs. Home Assistant shows the update as unknown until it is told the newest
+    /// version too.
     pub fn new(installed: &str) -> UpdateState {
         UpdateState::default().with("installed_version", installed)
     }

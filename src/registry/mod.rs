@@ -25,7 +25,7 @@ mod topics;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -153,7 +153,7 @@ impl Registry {
     /// What the entity that `id` names, as in [`Registry::device`], has told of its state until `now`.
     pub fn state(&self, id: &str, now: Instant) -> Option<State> {
         let (_, known) = self.find(id)?;
-        Some(State { availability: known.availability(now), fields: known.fields.clone() })
+        Some(State { availability: known.availability(now), fields: known.fields_at(now) })
     }
 
     /// The messages that make the entity that `id` names, as in [`Registry::device`], do what is `wanted`; none
@@ -262,6 +262,19 @@ impl Known {
     /// Its whole configuration, parsed anew.
     fn config(&self) -> Map<String, Value> {
         self.document.config(self.key.as_deref())
+    }
+
+    /// What it has told, as Home Assistant shows it at `now`: a binary sensor that was on for its `off_delay` is off.
+    fn fields_at(&self, now: Instant) -> Fields {
+        let mut fields = self.fields.clone();
+        let on = self.platform == "binary_sensor" && fields.known("state") == Some(&"on".into());
+        // Few have it, so it is looked for when asked for, and not kept for each.
+        let delay = || self.config().get("off_delay").and_then(Value::as_u64).map(Duration::from_secs);
+        let lasted = self.told.filter(|_| on).map(|told| now.saturating_duration_since(told));
+        if lasted.is_some_and(|lasted| delay().is_some_and(|delay| delay <= lasted)) {
+            fields.put_known("state", "off");
+        }
+        fields
     }
 
     /// Takes what `payload` on `topic` tells. Returns whether it tells anything.

@@ -89,7 +89,7 @@ impl Fields {
     }
 
     /// Takes `value`, as Home Assistant would show it, for the field called `name`.
-    pub(super) fn put_known(&mut self, name: &'static str, value: impl Into<Value>) {
+    pub(in crate::registry) fn put_known(&mut self, name: &'static str, value: impl Into<Value>) {
         self.put(name, FieldValue::Known(value.into()));
     }
 

@@ -115,7 +115,7 @@ pub fn offers(platform: &str, config: &Map<String, Value>) -> Vec<Offer> {
         }
         "vacuum" => offers.vacuum(),
         "number" => {
-            let (min, max) = (config.number_or("min", 1.0), config.number_or("max", 100.0));
+            let (min, max) = (config.number_or("min", 0.0), config.number_or("max", 100.0));
             offers.number_at("command_topic", "value", min, max, config.number_or("step", 1.0));
         }
         "select" => offers.options_at("command_topic", "option", config.list("options")),
@@ -344,10 +344,10 @@ impl Offers<'_> {
     }
 
     fn valve(&mut self) {
+        // One that reports its position may have no payloads: it is opened and closed by its position.
+        self.verbs(&[("payload_open", "open"), ("payload_close", "close")]);
         if self.config.flag("reports_position", false) {
             self.number_at("command_topic", "position", 0.0, 100.0, 1.0);
-        } else {
-            self.verbs(&[("payload_open", "open"), ("payload_close", "close")]);
         }
         if self.config.has("payload_stop") && self.config.has("command_topic") {
             self.add_verb("stop");

@@ -114,6 +114,22 @@ fn a_state_that_is_not_told_again_expires() {
 }
 
 #[test]
+fn a_binary_sensor_with_an_off_delay_is_off_so_long_after_it_was_last_on() {
+    let mut bench = Bench::new();
+    bench.hear("homeassistant/binary_sensor/attic/config", r#"{"stat_t":"a/state","off_dly":30}"#);
+    bench.hear("a/state", "ON");
+    bench.wait(Duration::from_secs(29));
+    assert_eq!(bench.state("attic"), "on");
+    bench.hear("a/state", "ON");
+    bench.wait(Duration::from_secs(29));
+    assert_eq!(bench.state("attic"), "on");
+    bench.wait(Duration::from_secs(1));
+    assert_eq!(bench.state("attic"), "off");
+    bench.hear("a/state", "ON");
+    assert_eq!(bench.state("attic"), "on");
+}
+
+#[test]
 fn a_device_of_the_layout_is_known_by_what_it_says() {
     let mut bench = Bench::new();
     assert_eq!(bench.hear("smarthome/switch/fan/state", "ON"), ["announced switch_fan", "state switch_fan"]);

@@ -99,16 +99,20 @@ fn fan(config: Config<'_>, wish: &Wish, outgoing: &mut Outgoing<'_>) -> Result<(
 fn siren(config: Config<'_>, wish: &Wish, outgoing: &mut Outgoing<'_>) -> Result<(), SetError> {
     let on = wish.word("state") != Some("off");
     let state = if on { config.text_or("payload_on", "ON") } else { config.text_or("payload_off", "OFF") };
+    let asked = |field: &str| match wish.asked(field).filter(|_| on) {
+        // A volume is a float, whatever the person typed.
+        Some(Asked::Number(number)) if field == "volume_level" => Py::Float(*number),
+        Some(asked) => asked.value(),
+        None => Py::Undefined,
+    };
     let mut names = vec![("state", Py::Str(state.clone()))];
-    if on {
-        let fields = ["tone", "duration", "volume_level"];
-        names.extend(fields.into_iter().filter_map(|field| Some((field, wish.asked(field)?.value()))));
-    }
+    names.extend(["tone", "duration", "volume_level"].map(|field| (field, asked(field))));
     let template =
         if !on && config.has("command_off_template") { "command_off_template" } else { "command_template" };
     if config.has(template) {
         return outgoing.rendered("command_topic", template, Py::Str(state), names);
     }
+    names.retain(|(_, value)| *value != Py::Undefined);
     let members = names.into_iter().map(|(name, value)| (Py::Str(name.to_owned()), value)).collect();
     outgoing.plain("command_topic", json(&Py::Dict(members), Style::Compact).unwrap_or_default())
 }
@@ -151,11 +155,18 @@ fn cover(config: Config<'_>, wish: &Wish, outgoing: &mut Outgoing<'_>) -> Result
 }
 
 fn valve(config: Config<'_>, wish: &Wish, outgoing: &mut Outgoing<'_>) -> Result<(), SetError> {
-    if let Some(verb) = wish.word("state") {
-        let payload = Py::Str(payload(config, OPEN_CLOSE, verb));
-        outgoing.value("command_topic", "command_template", payload)?;
-    }
-    if let Some(percent) = wish.number("position") {
+    let by_position = config.flag("reports_position", false);
+    let percent = match wish.word("state") {
+        Some("open") if by_position => Some(100.0),
+        Some("close") if by_position => Some(0.0),
+        Some(verb) => {
+            let payload = Py::Str(payload(config, OPEN_CLOSE, verb));
+            outgoing.value("command_topic", "command_template", payload)?;
+            None
+        }
+        None => None,
+    };
+    if let Some(percent) = wish.number("position").or(percent) {
         let (open, closed) =
             (config.number_or("position_open", 100.0), config.number_or("position_closed", 0.0));
         let value = Py::Int(ranged(closed + 1.0, open, percent).round_ties_even() as i128);

@@ -29,7 +29,7 @@ fn rows(platform: &str, config: Config<'_>) -> Vec<Row<'static>> {
         "binary_sensor" => state(on_off(config)),
         "switch" => state(switched(config)),
         "number" => state(Reads::Number(Number {
-            min: Some(config.number_or("min", 1.0)),
+            min: Some(config.number_or("min", 0.0)),
             max: Some(config.number_or("max", 100.0)),
             whole: false,
             reset: Some(config.text_or("payload_reset", "None")),

@@ -185,6 +185,7 @@ fn covers_and_valves_tell_states_and_percentages() {
 fn other_platforms_tell_what_home_assistant_shows() {
     let s = || json!({ "state_topic": "s" });
     check("lock", s(), &[("s", "LOCKED")], json!({ "state": "locked" }));
+    check("number", s(), &[("s", "0")], json!({ "state": 0 }));
     check("number", s(), &[("s", "100")], json!({ "state": 100 }));
     check("number", s(), &[("s", "101")], json!({ "state": { "raw": "101" } }));
     check("text", s(), &[("s", "")], json!({ "state": "" }));
