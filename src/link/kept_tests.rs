@@ -16,7 +16,7 @@ use super::{Full, Link, LinkEvent, Options, Session};
 pub(super) fn keeping(port: u16) -> Options {
     let mut options = options(port);
     options.client.clean_session = false;
-    options.client.connection_timeout = Duration::from_millis(100);
+    options.client.connection_timeout = Duration::from_millis(500);
     options
 }
 
