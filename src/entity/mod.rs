@@ -130,9 +130,10 @@ impl Entity {
         }
     }
 
-    /// Whether a state means the same to `other`: same platform, class, unit, payloads, and as long a life.
+    /// Whether a state means the same to `other`: same platform, class, unit, payloads, and as long a life. How many decimals
+    /// of a number are shown, and what it means over time, changes nothing of the number.
     pub fn shares_states_with(&self, other: &Entity) -> bool {
-        self.kind == other.kind && self.expire_after == other.expire_after
+        self.expire_after == other.expire_after && self.kind.shares_states_with(&other.kind)
     }
 
     /// Whether it tells states, on [`Topics::state`]. A button has none, nor has [`Other`] unless built so.
