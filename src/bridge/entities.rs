@@ -212,6 +212,7 @@ mod tests {
     #[test]
     fn a_new_name_leaves_the_state_as_it_is() {
         let new = Sensor::new("attic", "Loft").device_class("temperature").unit("°C").icon("mdi:fire");
+        let new = new.precision(1).state_class("measurement");
         let sent = re_registered(attic().build().unwrap(), 21.5.into(), new.build().unwrap());
         assert_eq!(sent, ["luigi/pi/attic 21.5 retained"]);
     }

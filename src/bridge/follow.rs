@@ -25,8 +25,8 @@ pub(super) enum FollowRequest {
     Start(Limits),
     /// Follow no longer, and forget.
     Stop,
-    /// Tell all of it.
-    All(Sender<Vec<Discovered>>),
+    /// Tell the next few after this one, or the first.
+    Next(Option<String>, Sender<Vec<Discovered>>),
     /// Tell of one.
     One(String, Sender<Option<Discovered>>),
     /// Tell the state of one.
@@ -47,10 +47,19 @@ impl Handle {
         self.follow(FollowRequest::Stop);
     }
 
-    /// What was announced and not removed since, in the order of the ids. Blocks until the bridge has the time. `None`
-    /// once the bridge has stopped.
+    /// What was announced and not removed since, in the order of the ids. Blocks until the bridge has the time, some at a
+    /// time: it does other things in between. `None` once the bridge has stopped.
     pub fn discovered(&self) -> Option<Vec<Discovered>> {
-        self.ask(FollowRequest::All)
+        let mut all: Vec<Discovered> = Vec::new();
+        loop {
+            let last = all.last().map(|it| it.id.clone());
+            let some = self.ask(|tell| FollowRequest::Next(last, tell))?;
+            let is_end = some.len() < AT_ONCE;
+            all.extend(some);
+            if is_end {
+                return Some(all);
+            }
+        }
     }
 
     /// What was announced as `id`.
@@ -88,8 +97,9 @@ impl Bridge {
         match request {
             FollowRequest::Start(limits) => self.start_discovery(limits),
             FollowRequest::Stop => self.stop_discovery(),
-            FollowRequest::All(tell) => {
-                let _ = tell.try_send(self.registry.as_ref().map_or_else(Vec::new, |it| it.devices(now)));
+            FollowRequest::Next(last, tell) => {
+                let some = self.registry.as_ref().map(|it| it.devices_after(last.as_deref(), AT_ONCE, now));
+                let _ = tell.try_send(some.unwrap_or_default());
             }
             FollowRequest::One(id, tell) => {
                 let _ = tell.try_send(self.registry.as_ref().and_then(|it| it.device(&id, now)));
@@ -135,3 +145,6 @@ impl Bridge {
         registry.listening().for_each(|(filter, _)| self.wire.unwant(filter));
     }
 }
+
+/// How many of those that are announced are told at once: each has to be parsed, and others wait for the bridge meanwhile.
+const AT_ONCE: usize = 50;

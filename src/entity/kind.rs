@@ -105,6 +105,30 @@ impl Kind {
         }
     }
 
+    /// Whether a state means the same to `other`.
+    pub(super) fn shares_states_with(&self, other: &Kind) -> bool {
+        let mut plain = [self.clone(), other.clone()];
+        if self.has_numbers() && other.has_numbers() {
+            for kind in &mut plain {
+                if let Kind::Sensor { state_class, precision, .. } = kind {
+                    (*state_class, *precision) = (None, None);
+                }
+            }
+        }
+        plain[0] == plain[1]
+    }
+
+    /// Whether it is a sensor whose states are numbers.
+    fn has_numbers(&self) -> bool {
+        match self {
+            Kind::Sensor { class: Some(class), .. } => class.is_numeric(),
+            Kind::Sensor { unit, state_class, precision, .. } => {
+                unit.is_some() || state_class.is_some() || precision.is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it tells states at all.
     pub(super) fn has_states(&self) -> bool {
         match self {

@@ -24,6 +24,7 @@ mod platform;
 mod topics;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -124,8 +125,16 @@ impl Registry {
 
     /// All entities, in the order of their identifiers, as they are at `now`.
     pub fn devices(&self, now: Instant) -> Vec<Discovered> {
+        self.devices_after(None, usize::MAX, now)
+    }
+
+    /// The first of [`Registry::devices`] whose identifiers come after `id`, where one is given: `most` of them. Each
+    /// takes the time to parse what it was announced with.
+    pub fn devices_after(&self, id: Option<&str>, most: usize, now: Instant) -> Vec<Discovered> {
+        let first = id.map_or(Bound::Unbounded, Bound::Excluded);
         // Entities of one device share a document: each is parsed once.
-        let mut known: Vec<(&Arc<str>, &Known)> = self.entities.iter().collect();
+        let known = self.entities.range::<str, _>((first, Bound::Unbounded));
+        let mut known: Vec<(&Arc<str>, &Known)> = known.take(most).collect();
         known.sort_by_key(|(_, it)| Arc::as_ptr(&it.document));
         let mut devices: Vec<Discovered> = known
             .chunk_by(|(_, a), (_, b)| Arc::ptr_eq(&a.document, &b.document))

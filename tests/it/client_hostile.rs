@@ -135,3 +135,19 @@ fn whoever_publishes_without_a_pause_still_hears_what_comes() {
     });
     assert!(client.is_connected());
 }
+
+#[test]
+fn all_that_is_announced_is_told_however_much_it_is() {
+    let broker = Broker::start(Faults::default()).unwrap();
+    let ids: Vec<String> = (100..250).map(|it| format!("lamp{it}")).collect();
+    for id in &ids {
+        let topic = Topic::new(format!("homeassistant/switch/{id}/config")).unwrap();
+        broker.publish(&topic, json!({"uniq_id": id, "cmd_t": format!("{id}/set")}).to_string(), true);
+    }
+    let client = connected(&broker);
+    client.start_discovery().unwrap();
+    let told = || Vec::from_iter(client.discovered_devices().into_iter().map(|it| it.id));
+    wait_until("all of them", LIMIT, || told() == ids);
+    client.stop_discovery();
+    assert_eq!(told(), [""; 0]);
+}

@@ -67,6 +67,26 @@ fn rules_that_come_and_go_take_no_more_room_each_time() {
 }
 
 #[test]
+fn a_few_at_a_time_they_are_the_same_as_all_at_once() {
+    let mut bench = Bench::with(Limits::default());
+    bench.hear(
+        "homeassistant/device/d/config",
+        r#"{"dev":{"ids":"d"},"o":{"name":"o"},"cmps":{
+        "a":{"p":"sensor","uniq_id":"a","stat_t":"a"},"c":{"p":"sensor","uniq_id":"c","stat_t":"c"}}}"#,
+    );
+    for id in ["b", "d"] {
+        bench.hear(
+            &format!("homeassistant/sensor/{id}/config"),
+            format!(r#"{{"uniq_id":"{id}","stat_t":"t"}}"#),
+        );
+    }
+    let all = bench.registry.devices(bench.now);
+    let pairs = [None, Some("b"), Some("d")].map(|it| bench.registry.devices_after(it, 2, bench.now));
+    assert_eq!(pairs.concat(), all);
+    assert_eq!(pairs.map(|it| it.len()), [2, 2, 0]);
+}
+
+#[test]
 fn no_bytes_make_it_panic() {
     let mut random = fastrand::Rng::with_seed(4);
     let messages = super::golden::all_messages();
