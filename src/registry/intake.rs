@@ -294,6 +294,12 @@ impl Registry {
         self.catch_up(&mut known);
         known.look_at(&self.topics);
         self.bytes += known.weight(&id) + known.fields.bytes();
+        // What it is told next finds room again, or not, like all that is told.
+        if self.bytes() > self.limits.bytes {
+            self.bytes -= known.fields.bytes();
+            known.fields = Fields::new();
+            self.refused += 1;
+        }
         self.identities.insert(identity, id.clone());
         self.entities.insert(id.clone(), known);
         changes.push(change(id));

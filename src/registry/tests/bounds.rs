@@ -53,6 +53,20 @@ fn bytes_are_bounded_too_whatever_takes_them() {
 }
 
 #[test]
+fn bytes_are_bounded_where_many_come_late_to_one_long_message() {
+    let limits = Limits { bytes: 60_000, ..Limits::default() };
+    let mut bench = Bench::with(limits);
+    for at in 0..50 {
+        bench.hear(&format!("homeassistant/sensor/s{at}/config"), r#"{"stat_t":"a","json_attr_t":"a"}"#);
+        assert!(bench.registry.bytes() <= limits.bytes, "{at}: {}", bench.registry.bytes());
+        if at == 0 {
+            bench.hear("a", format!(r#"{{"a":"{}"}}"#, "y".repeat(9_000)));
+        }
+    }
+    assert!(bench.registry.len() > 2 && bench.registry.refused() > 0, "{:?}", bench.ids());
+}
+
+#[test]
 fn rules_that_come_and_go_take_no_more_room_each_time() {
     let mut bench = Bench::new();
     bench.hear("homeassistant/sensor/other/config", r#"{"stat_t":"a","avty_t":"lwt"}"#);
