@@ -7,12 +7,18 @@
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use luigi_mqtt::mock::Broker;
 use luigi_mqtt::mock::Settings;
+
+#[path = "support/idle.rs"]
+mod idle;
+#[path = "support/usage.rs"]
+mod usage;
+
+use idle::{Running, watch};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -40,28 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let command = format!("exec {peer} {port}");
         subjects.push(("peer", Running(Command::new("sh").args(["-c", &command]).spawn()?)));
     }
-    thread::sleep(SETTLE);
-    let before: Vec<Usage> = subjects.iter().map(|(_, it)| Usage::of(it.0.id())).collect::<Result<_, _>>()?;
-    thread::sleep(idle);
-
-    println!("\nidle for {} s, after {} s to settle:", idle.as_secs(), SETTLE.as_secs());
-    let heads = ["VmRSS kB", "RssAnon", "Pss", "threads", "wake-ups/min", "CPU s/hour"];
-    println!("{:30}{}", "", heads.map(|it| format!("{it:>13}")).concat());
-    let minutes = idle.as_secs_f64() / 60.0;
-    let mut sizes = Vec::new();
-    for ((name, subject), before) in subjects.iter().zip(&before) {
-        let usage = Usage::of(subject.0.id())?;
-        let wakes = (usage.switches() - before.switches()) as f64 / minutes;
-        let cpu = (usage.ran - before.ran).as_secs_f64() / minutes * 60.0;
-        let Usage { rss, anonymous, proportional, .. } = usage;
-        let threads = usage.threads.len();
-        println!("{name:30}{rss:>13}{anonymous:>13}{proportional:>13}{threads:>13}{wakes:>13.1}{cpu:>13.2}");
-        for (thread, switches) in &usage.threads {
-            let earlier = before.threads.iter().find(|(name, _)| name == thread).map_or(0, |it| it.1);
-            println!("  {thread:80}{:>13.1}", (switches - earlier) as f64 / minutes);
-        }
-        sizes.push((rss as f64, anonymous as f64));
-    }
+    let sizes = watch(&subjects, idle)?;
     if let [ours, _, peer] = sizes[..] {
         println!("\npeer / ours: VmRSS {:.1}, RssAnon {:.1}", peer.0 / ours.0, peer.1 / ours.1);
     }
@@ -97,64 +82,5 @@ fn start(daemon: &Path, folder: &Path, port: u16, sensors: &str) -> Result<Runni
     Ok(Running(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn()?))
 }
 
-/// A process that ends with its value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What a process has and has used, from `/proc` (proc(5)). Sizes in kB of 1024 bytes.
-struct Usage {
-    rss: u64,
-    anonymous: u64,
-    proportional: u64,
-    /// Each thread's voluntary context switches: it goes to sleep once for each time it has woken.
-    threads: Vec<(String, u64)>,
-    /// Time on a processor.
-    ran: Duration,
-}
-
-impl Usage {
-    fn of(process: u32) -> Result<Usage, Box<dyn Error>> {
-        let process = Path::new("/proc").join(process.to_string());
-        let status = fs::read_to_string(process.join("status"))?;
-        let mut threads = Vec::new();
-        let mut ran = Duration::ZERO;
-        for thread in fs::read_dir(process.join("task"))? {
-            let thread = thread?.path();
-            let name = fs::read_to_string(thread.join("comm"))?.trim().to_owned();
-            threads.push((
-                name,
-                field(&fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?,
-            ));
-            let schedule = fs::read_to_string(thread.join("schedstat"))?;
-            ran += Duration::from_nanos(schedule.split(' ').next().ok_or("no schedstat")?.parse()?);
-        }
-        Ok(Usage {
-            rss: field(&status, "VmRSS:")?,
-            anonymous: field(&status, "RssAnon:")?,
-            proportional: field(&fs::read_to_string(process.join("smaps_rollup"))?, "Pss:")?,
-            threads,
-            ran,
-        })
-    }
-
-    fn switches(&self) -> u64 {
-        self.threads.iter().map(|it| it.1).sum()
-    }
-}
-
-/// The number after `name` in a file of `name value` lines.
-fn field(text: &str, name: &str) -> Result<u64, Box<dyn Error>> {
-    let value = text.lines().find_map(|line| line.strip_prefix(name)).ok_or(format!("no {name}"))?;
-    Ok(value.split_whitespace().next().ok_or(format!("no {name}"))?.parse()?)
-}
-
 /// How often the start is timed.
 const STARTS: usize = 21;
-/// How long connecting, announcing and the first samples are over after.
-const SETTLE: Duration = Duration::from_secs(10);

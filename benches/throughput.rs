@@ -11,16 +11,15 @@
 use std::error::Error;
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
 use rumqttc::{Event, MqttOptions, Outgoing, Packet, QoS};
-use tempfile::TempDir;
 
 use luigi_mqtt::Client;
 use luigi_mqtt::config::Config;
@@ -29,6 +28,11 @@ use luigi_mqtt::model::Delivery;
 use luigi_mqtt::model::Message;
 use luigi_mqtt::model::Qos;
 use luigi_mqtt::model::Topic;
+
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+
+use mosquitto::Mosquitto;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -48,7 +52,8 @@ fn main() -> Outcome<()> {
     let (messages, rounds) = (number("--messages", 50_000)?, number("--rounds", 5)?);
     let only = option("--only").map(String::as_str);
     let broker = Mosquitto::start()?;
-    let lines = broker.folder.path().join("lines");
+    let folder = tempfile::tempdir()?;
+    let lines = folder.path().join("lines");
     fs::write(&lines, format!("{}\n", "x".repeat(PAYLOAD)).repeat(Peer::Mosquitto.share(messages)))?;
     let bench = Bench { port: broker.port, messages, rounds, lines };
     if only.is_none_or(|it| it == "rates") {
@@ -365,42 +370,6 @@ fn peak_of(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-/// A broker of our own, on a port that was free.
-struct Mosquitto {
-    process: Child,
-    port: u16,
-    folder: TempDir,
-}
-
-impl Mosquitto {
-    fn start() -> Outcome<Mosquitto> {
-        let folder = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let configuration = folder.path().join("mosquitto.conf");
-        fs::write(&configuration, format!("listener {port} 127.0.0.1\nallow_anonymous true\n"))?;
-        // Debian keeps daemons where not every shell looks.
-        let path = format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default());
-        let mut command = Command::new("mosquitto");
-        command.env("PATH", path).arg("-c").arg(configuration);
-        let process = command.stderr(Stdio::null()).spawn()?;
-        let mut mosquitto = Mosquitto { process, port, folder };
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if mosquitto.process.try_wait()?.is_some() {
-                return Err("Mosquitto does not start".into());
-            }
-            thread::sleep(PAUSE);
-        }
-        Ok(mosquitto)
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 const TOPIC: &str = "bench/throughput";
