@@ -67,7 +67,7 @@ const ROWS: [&str; 4] = [
     "asking each filter, nothing delivered",
     "finding them in the tree, nothing delivered",
     "delivering to channels",
-    "delivering to callbacks",
+    "delivering to callbacks, which run meanwhile",
 ];
 
 /// A dispatch with a channel for each filter.

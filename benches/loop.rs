@@ -1,8 +1,9 @@
 //! A loop that waits for the edges of a GPIO line and publishes each, 10,000 a second: how long it is in `publish`,
-//! what the process takes of the machine meanwhile, and what arrives. Beside the same loop that publishes nothing.
+//! what the process takes of the machine meanwhile, and what arrives. Beside the same loop that publishes
+//! nothing, and one that merely wakes a thread.
 //!
 //! `scripts/bench loop` runs it. The broker is a Mosquitto on the loopback. States (of which the newest counts) and
-//! events (of which each counts) are published by processes of their own, each with the empty loop first. A loop that is
+//! events (of which each counts) are published by processes of their own, each with the other two loops first. A loop that is
 //! late catches up without a pause, as one does whose edges the kernel has queued. Arguments: `--rate N` a second
 //! (10,000), `--seconds N` (10).
 
@@ -93,20 +94,8 @@ fn run(role: &str, port: u16, pace: &Pace) -> Outcome<()> {
     publish(&entity, 0);
     thread::sleep(SETTLE);
 
-    let before = Usage::of("self")?;
-    let (took, late) = pace.go(|index| {
-        black_box(index);
-    });
-    let between = Usage::of("self")?;
-    println!(
-        "{:34}{}",
-        "",
-        ["median µs", "99.9 %", "longest", "most late", "wake-ups/s", "CPU %"]
-            .map(|it| format!("{it:>12}"))
-            .concat()
-    );
-    print_calls("nothing", took, late, &before, &between, pace);
-
+    compare(pace)?;
+    let begin = Usage::of("self")?;
     let mut refused = 0;
     let mut sizes = Vec::new();
     let middle = pace.rate * pace.seconds / 2;
@@ -117,18 +106,39 @@ fn run(role: &str, port: u16, pace: &Pace) -> Outcome<()> {
         refused += usize::from(!publish(&entity, index));
     });
     let end = Usage::of("self")?;
-    print_calls(role, took, late, &between, &end, pace);
+    print_calls(role, took, late, &begin, &end, pace);
     let health = client.health();
     client.disconnect(LIMIT);
     println!("{:34}{refused:>12}", "  not taken");
     println!("{:34}{:>12}", "  a newer one took their place", health.replaced());
     println!("{:34}{:>12}", "  dropped", health.dropped());
-    sizes.insert(0, between);
+    sizes.insert(0, begin);
     sizes.push(end);
     for (name, of) in SIZES {
         let sizes: String = sizes.iter().map(|it| format!("{:>12}", of(it))).collect();
         println!("{name:34}{sizes}");
     }
+    Ok(())
+}
+
+/// Goes round without anything to publish.
+fn compare(pace: &Pace) -> Outcome<()> {
+    let heads = ["median µs", "99.9 %", "longest", "most late", "wake-ups/s", "CPU %"];
+    println!("{:34}{}", "", heads.map(|it| format!("{it:>12}")).concat());
+    let before = Usage::of("self")?;
+    let (took, late) = pace.go(|index| {
+        black_box(index);
+    });
+    let between = Usage::of("self")?;
+    print_calls("nothing", took, late, &before, &between, pace);
+
+    // What a thread that waits costs the one that wakes it: all but a little of a call now and then.
+    let (sender, receiver) = crossbeam_channel::bounded::<usize>(256);
+    let woken = thread::spawn(move || receiver.iter().map(black_box).sum::<usize>());
+    let (took, late) = pace.go(|index| drop(black_box(sender.try_send(index))));
+    print_calls("waking a thread", took, late, &between, &Usage::of("self")?, pace);
+    drop(sender);
+    woken.join().map_err(|_| "the thread that was woken panicked")?;
     Ok(())
 }
 
