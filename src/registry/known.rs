@@ -76,8 +76,8 @@ impl Draft {
         let texts = |ending: &'static str| {
             config.iter().filter(move |(key, _)| key.ends_with(ending)).filter_map(|(_, it)| it.as_str())
         };
-        // A parsed template takes some times its text.
-        let source_heap: usize = texts("_template").map(|it| 4 * it.len()).sum();
+        // A parsed template takes about six times its text.
+        let source_heap: usize = texts("_template").map(|it| 6 * it.len()).sum();
         let seconds = config.get("expire_after").and_then(Value::as_u64).filter(|it| *it > 0);
         let level = config.get("qos").and_then(Value::as_u64).and_then(|it| u8::try_from(it).ok());
         Draft {
@@ -160,7 +160,7 @@ impl Known {
 
 /// A map by identifier, a table by identity, the texts and lists of one entity: their own bytes and what the
 /// allocator and half-empty nodes add.
-const FIXED: usize = (size_of::<Known>() + 3 * size_of::<Arc<str>>()) * 4 / 3 + 5 * ALLOCATION;
+const FIXED: usize = (size_of::<Known>() + 3 * size_of::<Arc<str>>()) * 5 / 3 + 5 * ALLOCATION;
 
 /// How the place begins of what is only heard: `layout` is no platform.
 const LAYOUT: &str = "layout_";

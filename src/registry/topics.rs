@@ -61,6 +61,10 @@ impl Topics {
         entry.qos = entry.qos.max(qos);
         // One entity names all its topics before the next does: it has been here only if it is the last.
         if let Some(reader) = reader.filter(|it| entry.readers.last() != Some(it)) {
+            if entry.readers.is_empty() {
+                // Most topics have one: no room for what never comes.
+                entry.readers.reserve_exact(1);
+            }
             entry.readers.push(reader.clone());
             self.bytes += size_of::<Arc<str>>();
         }
@@ -101,6 +105,7 @@ impl Topics {
                 at
             }
             None => {
+                entry.rules.reserve_exact(1);
                 entry.rules.push(Shared { rule, heard, users: 1 });
                 entry.rules.len() - 1
             }

@@ -81,6 +81,8 @@ impl Fields {
         let cost = cost(&value);
         if cost <= room {
             let at = self.entries.partition_point(|(found, _)| *found < name);
+            // Most entities have one field, and there are thousands: no room for what never comes.
+            self.entries.reserve_exact(1);
             self.entries.insert(at, (name, value));
             self.bytes += cost;
         }

@@ -20,7 +20,11 @@ pub(super) enum Part {
 pub(super) fn parts(text: &str) -> Option<Vec<Part>> {
     let mut pieces = pieces(text)?.into_iter();
     match block(&mut pieces, 0)? {
-        (parts, None) => Some(parts),
+        (mut parts, None) => {
+            // Most templates have one, and are kept by the thousand.
+            parts.shrink_to_fit();
+            Some(parts)
+        }
         _ => None,
     }
 }
