@@ -135,7 +135,9 @@ fn compare(pace: &Pace) -> Outcome<()> {
     // What a thread that waits costs the one that wakes it: all but a little of a call now and then.
     let (sender, receiver) = crossbeam_channel::bounded::<usize>(256);
     let woken = thread::spawn(move || receiver.iter().map(black_box).sum::<usize>());
-    let (took, late) = pace.go(|index| drop(black_box(sender.try_send(index))));
+    let (took, late) = pace.go(|index| {
+        let _ = black_box(sender.try_send(index));
+    });
     print_calls("waking a thread", took, late, &between, &Usage::of("self")?, pace);
     drop(sender);
     woken.join().map_err(|_| "the thread that was woken panicked")?;
