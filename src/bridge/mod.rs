@@ -187,7 +187,7 @@ impl Bridge {
 
     /// Handles events, one at a time, until told to stop or the link has ended.
     pub fn run(&mut self, inbox: &Inbox) {
-        while let Some(event) = inbox.next(self.deadline(), self.outbox.has_room()) {
+        while let Some(event) = inbox.next(self.deadline(), self.outbox.has_room(self.situation())) {
             self.handle(event, Instant::now());
         }
     }

@@ -141,6 +141,9 @@ impl Client {
     /// unless set otherwise), and the broker does not keep them. [`Client::message`] has the choice. Never waits for
     /// network or disk, but as [`Client::publish_message`] says.
     ///
+    /// While the broker is away, they wait within `[Spool] MAX_BYTES`; beyond that the oldest give way to the newest, and are
+    /// counted in [`Client::report`]. While it is there, what finds no room is refused and handed back instead.
+    ///
     /// # Errors
     ///
     /// [`PublishError::Topic`] or [`PublishError::Refused`].

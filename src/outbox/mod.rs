@@ -128,9 +128,10 @@ impl Outbox {
         }
     }
 
-    /// Whether there is room for more messages to [`append`](Outbox::append) without giving up others.
-    pub fn has_room(&self) -> bool {
-        self.queue.has_room()
+    /// Whether more messages are to be taken in to [`append`](Outbox::append): there is room for them without giving up
+    /// others, or none is to be had, since the broker is away and there is no card.
+    pub fn has_room(&self, situation: Situation) -> bool {
+        self.queue.has_room(situation)
     }
 
     /// Forgets what is to be sent in `lane` on `topic`: a message that waits is not sent, one in flight is not sent

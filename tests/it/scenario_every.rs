@@ -158,10 +158,15 @@ fn a_spool_that_cannot_be_leaves_messages_in_memory_and_says_so_in_its_health() 
 
 #[test]
 fn messages_that_come_too_fast_are_handed_back_and_nothing_accepted_is_lost() {
+    [SpoolMode::Outage, SpoolMode::Memory].into_iter().for_each(publish_too_fast);
+}
+
+#[track_caller]
+fn publish_too_fast(mode: SpoolMode) {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(Faults { withhold_acks: Some(1), ..Faults::default() }).unwrap();
     let port = broker.address().port();
-    let luigi = Client::connect(configuration(port, SpoolMode::Outage, folder.path())).unwrap();
+    let luigi = Client::connect(configuration(port, mode, folder.path())).unwrap();
     let client = luigi.clone();
     wait_until("the link to be up", LIMIT, || luigi.health().link_up());
     let large = "x".repeat(10_000);

@@ -103,12 +103,7 @@ impl Queue {
 
     /// Drops the oldest that are not in flight until memory is within its limit. Returns the topics they were on.
     pub(super) fn make_room(&mut self) -> Vec<Topic> {
-        let limit = match self.mode {
-            SpoolMode::Memory => self.max_bytes,
-            _ if self.card.is_broken() => self.max_bytes.min(MOST_MEMORY),
-            // The card will take it; those who publish wait before it comes to this, sources do not.
-            _ => MOST_MEMORY,
-        };
+        let limit = self.most_bytes();
         let mut dropped = Vec::new();
         while self.bytes > limit {
             // What is going to the card is counted on there.
@@ -197,10 +192,25 @@ impl Queue {
         self.card.silent_at().is_some_and(|at| at <= now)
     }
 
+    /// How much of it may be in memory.
+    fn most_bytes(&self) -> usize {
+        match self.mode {
+            SpoolMode::Memory => self.max_bytes,
+            _ if self.card.is_broken() => self.max_bytes.min(MOST_MEMORY),
+            // The card will take it; those who publish wait before it comes to this, sources do not.
+            _ => MOST_MEMORY,
+        }
+    }
+
     /// Whether it takes more without giving anything up: there is a card, and it keeps up; or there is none, and
-    /// the oldest give way to the newest.
-    pub(super) fn has_room(&self) -> bool {
-        self.mode == SpoolMode::Memory || self.card.is_broken() || self.bytes < ROOM
+    /// the broker does. While that is away without a card, the oldest give way to the newest.
+    pub(super) fn has_room(&self, situation: Situation) -> bool {
+        match (self.mode == SpoolMode::Memory || self.card.is_broken(), situation) {
+            (false, _) => self.bytes < ROOM,
+            // In memory alone no message has more than half of what there is.
+            (true, Situation::Connected) => self.bytes < self.most_bytes() / 2,
+            (true, _) => true,
+        }
     }
 
     /// Each message in memory that is not done with: its topic, and when it was accepted; the oldest first.
