@@ -193,8 +193,10 @@ fn settled(count: &AtomicU64) -> u64 {
     }
 }
 
+/// One of the sizes of a process.
+type Size = fn(&Usage) -> u64;
 /// What is looked at before the loop, in the middle and at its end, in kB of 1024 bytes.
-const SIZES: [(&str, fn(&Usage) -> u64); 3] = [
+const SIZES: [(&str, Size); 3] = [
     ("  VmRSS: begin, middle, end", |it| it.rss),
     ("  RssAnon", |it| it.anonymous),
     ("  Pss", |it| it.proportional),
