@@ -14,7 +14,7 @@ use crate::registry::State;
 
 impl Client {
     /// Begins to listen to what others announce to Home Assistant's discovery, and to their states: 10,000 entities and
-    /// 16 MiB at most. What is announced already comes at once, for announcements are retained. Devices that announce
+    /// 24 MiB at most. What is announced already comes at once, for announcements are retained. Devices that announce
     /// nothing are followed by their topics, `<prefix>/<type>/<id>/state` and `availability`, where `[Topics] LAYOUT_PREFIX`
     /// (`smarthome` unless set) is the prefix. Without effect where it has begun. Never blocks for the network.
     ///

@@ -6,13 +6,13 @@ pub struct Limits {
     /// The most entities. 10,000 unless said otherwise: some hundred devices have two thousand.
     pub entities: usize,
     /// About the most bytes of memory for all of them, with their announcements, topics and states.
-    /// 16 MiB unless said otherwise: room for some 6,000 of Zigbee2MQTT's, at 2.6 KiB each.
+    /// 24 MiB unless said otherwise: room for 10,000 of Zigbee2MQTT's sensors, at 2.2 KiB each.
     pub bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { entities: 10_000, bytes: 16 * 1024 * 1024 }
+        Limits { entities: 10_000, bytes: 24 * 1024 * 1024 }
     }
 }
 

@@ -179,6 +179,10 @@ fn publish_too_fast(mode: SpoolMode) {
     };
     assert_eq!(refused.cause, RefusedBecause::Full);
     assert_eq!(refused.message, message("bulk", &large, Qos::AtLeastOnce));
+    assert_eq!(luigi.health().dropped(), 0);
+    if mode == SpoolMode::Memory {
+        return; // Without the broker the oldest would give way, and without a card there is no other place for them.
+    }
     broker.set_faults(Faults::default());
     broker.cut();
     let delivered =
