@@ -1,5 +1,6 @@
 //! A message on its way out of a program: [`OutgoingMessage`].
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
@@ -13,7 +14,6 @@ use crate::model::Qos;
 use crate::model::Topic;
 
 /// A message that is still to be published: made by [`Client::message`](super::Client::message).
-#[derive(Debug)]
 #[must_use = "a message goes nowhere until it is published"]
 pub struct OutgoingMessage<'a> {
     handle: &'a Handle,
@@ -22,6 +22,16 @@ pub struct OutgoingMessage<'a> {
     qos: Qos,
     retain: bool,
     delivery: Delivery,
+}
+
+/// The payload shows as its length only: it may be long, binary or private.
+impl fmt::Debug for OutgoingMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingMessage")
+            .field("topic", &self.topic)
+            .field("payload_bytes", &self.payload.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> OutgoingMessage<'a> {

@@ -19,7 +19,7 @@ pub struct Message {
 }
 
 /// A message that the broker sent us. Cheap to clone.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Incoming {
     /// The topic it was published on.
     pub topic: Topic,
@@ -60,6 +60,17 @@ impl fmt::Debug for Message {
             .field("payload_bytes", &self.payload.len())
             .field("qos", &self.qos)
             .field("retain", &self.retain)
+            .finish()
+    }
+}
+
+/// As of [`Message`]: its length only.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("topic", &self.topic.as_str())
+            .field("payload_bytes", &self.payload.len())
+            .field("retained", &self.retained)
             .finish()
     }
 }
