@@ -64,8 +64,8 @@ pub(super) enum Request {
     Attributes(ObjectId, String),
     /// Say that an entity is available, or that it is not.
     Available(ObjectId, bool),
-    /// Hand on what the broker sends.
-    Subscribe(Subscriber),
+    /// Hand on what the broker sends. Hears whether that is done.
+    Subscribe(Subscriber, Sender<bool>),
     /// Do so no longer. Hears once it is so.
     Unsubscribe(SubscriptionId, Sender<()>),
     /// About what others announce.

@@ -159,10 +159,12 @@ impl Handle {
     }
 
     /// Has what the broker sends to `subscriber` put into its mailbox, on this connection and all after it, until
-    /// [`Handle::unsubscribe`], or until the entity that owns it is removed. Blocks as [`Handle::register`] does.
-    /// False once the bridge has stopped.
-    pub fn subscribe(&self, subscriber: Subscriber) -> bool {
-        self.requests.send(Request::Subscribe(subscriber)).is_ok()
+    /// [`Handle::unsubscribe`], or until the entity that owns it is removed. Blocks until the bridge has the time:
+    /// microseconds. Returns whether it is so; not where there is no such entity. `None` once the bridge has stopped.
+    pub fn subscribe(&self, subscriber: Subscriber) -> Option<bool> {
+        let (tell, told) = bounded(1);
+        self.requests.send(Request::Subscribe(subscriber, tell)).ok()?;
+        told.recv().ok()
     }
 
     /// Ends a subscription: nothing is put into its mailbox any more once this returns, and no call of its callback begins.

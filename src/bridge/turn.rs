@@ -51,7 +51,9 @@ impl Bridge {
             Request::Report(tell) => drop(tell.try_send(self.figures(now))),
             Request::Attributes(id, payload) => self.set_attributes(&id, payload, now),
             Request::Available(id, available) => self.set_available(&id, available, now),
-            Request::Subscribe(subscriber) => self.add(subscriber),
+            Request::Subscribe(subscriber, tell) => {
+                let _ = tell.try_send(self.add(subscriber));
+            }
             Request::Unsubscribe(id, tell) => {
                 self.remove(id);
                 let _ = tell.try_send(());
@@ -143,20 +145,21 @@ impl Bridge {
         }
     }
 
-    /// Hands on to `subscriber` what the broker sends.
-    fn add(&mut self, subscriber: Subscriber) {
+    /// Hands on to `subscriber` what the broker sends. Returns whether that is done: not for an entity that is gone.
+    fn add(&mut self, subscriber: Subscriber) -> bool {
         let Subscriber { id, owner, filter, qos, mailbox } = subscriber;
         self.dispatch.add(id, filter.clone(), mailbox);
         if let Some(owner) = owner {
             let Some(it) = self.entities.get_mut(&owner) else {
                 // Not dropped here: what the callback owns may wait for this thread when it is dropped.
                 self.dispatch.remove(id);
-                return;
+                return false;
             };
             it.subscriptions.retain(|id| self.dispatch.holds(*id));
             it.subscriptions.push(id);
         }
         self.wire.want(filter, qos);
+        true
     }
 
     /// Does so no longer.

@@ -144,7 +144,7 @@ pub enum SubscribeError {
         /// What is wrong with it.
         cause: TopicError,
     },
-    /// The entity takes no commands: it was built without.
+    /// The entity takes no commands: it was built without, or it was removed.
     NoCommands {
         /// The entity's id.
         entity: String,

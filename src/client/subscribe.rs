@@ -111,7 +111,12 @@ impl Client {
     }
 
     fn add(&self, subscriber: Subscriber) -> Result<(), SubscribeError> {
-        if self.handle.subscribe(subscriber) { Ok(()) } else { Err(SubscribeError::Ended) }
+        let owner = subscriber.owner.clone();
+        match (self.handle.subscribe(subscriber), owner) {
+            (Some(false), Some(owner)) => Err(SubscribeError::NoCommands { entity: owner.to_string() }),
+            (Some(_), _) => Ok(()),
+            (None, _) => Err(SubscribeError::Ended),
+        }
     }
 }
 

@@ -205,11 +205,14 @@ fn an_entity_that_is_removed_leaves_nothing_behind() {
     assert_eq!(retained(&broker, topics[2]).as_deref(), Some("ON"));
     assert!(is_subscribed());
 
+    let gone = pump.clone();
     pump.unregister();
     for it in [config, topics[2]] {
         wait_for_retained(&broker, it, None);
     }
     wait_until("the end of the subscription", LIMIT, || !is_subscribed());
+    let removed = gone.on_command(|_, _, _| {}).unwrap_err();
+    assert_eq!(removed, SubscribeError::NoCommands { entity: "pump".to_owned() });
     client.unregister(&ObjectId::new("never").unwrap());
 }
 

@@ -45,7 +45,7 @@ fn a_callback_for_an_entity_that_is_gone_may_own_the_last_client() {
     let client = connected(&broker);
     let pump = client.register(Switch::new("pump", "Pump")).unwrap();
     pump.clone().unregister();
-    pump.on_command(move |_, _, _| drop(client.health().clone())).unwrap();
+    pump.on_command(move |_, _, _| drop(client.health().clone())).unwrap_err();
     wait_until("the end of the client", LIMIT, || broker.connected() == 0);
 }
 
