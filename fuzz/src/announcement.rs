@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use luigi_mqtt::model::{Incoming, Topic};
+use luigi_mqtt::model::{Incoming, Topic, TopicFilter};
 use luigi_mqtt::registry::capability::Fields;
 use luigi_mqtt::registry::{Change, Limits, Registry};
 
@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
 struct House {
     registry: Registry,
     discovery: Topic,
-    listening: BTreeSet<Topic>,
+    listening: BTreeSet<TopicFilter>,
     announcements: BTreeSet<Topic>,
     now: Instant,
 }

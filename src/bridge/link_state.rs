@@ -16,6 +16,9 @@ use crate::model::Token;
 #[derive(Debug, Default)]
 pub(super) struct LinkState {
     link: Link,
+    /// When the question was asked that the broker has not answered. Noted here, for the session would have to look it up
+    /// behind a lock, at each event.
+    unanswered_since: Option<Instant>,
     /// The kinds of reasons for having no connection, each with the rank of the broker, that were logged since there
     /// was one.
     told: Vec<(usize, &'static str)>,
@@ -56,25 +59,32 @@ impl LinkState {
 
     /// Whether there is a connection on which no answer is still to come.
     pub(super) fn may_ask(&self) -> bool {
-        matches!(&self.link, Link::Up(session) if session.unanswered_since().is_none())
+        self.is_up() && self.unanswered_since.is_none()
     }
 
     /// Asks of the broker what `change` says. Returns how many of its filters, from the first on; `None` where there is no
     /// connection, or an answer is still to come.
     pub(super) fn ask(&mut self, change: &Change) -> Option<usize> {
         let Link::Up(session) = &mut self.link else { return None };
-        match change {
+        let taken = match change {
             Change::Subscribe(filters) => session.subscribe(filters).ok(),
             Change::Unsubscribe(filters) => session.unsubscribe(filters).ok(),
-        }
+        };
+        self.answered();
+        taken
+    }
+
+    /// The broker may have answered the last question.
+    pub(super) fn answered(&mut self) {
+        self.unanswered_since = match &self.link {
+            Link::Up(session) => session.unanswered_since(),
+            Link::Down | Link::Leaving => None,
+        };
     }
 
     /// When the question was asked that the broker has not answered.
     pub(super) fn unanswered_since(&self) -> Option<Instant> {
-        match &self.link {
-            Link::Up(session) => session.unanswered_since(),
-            Link::Down | Link::Leaving => None,
-        }
+        self.unanswered_since.filter(|_| self.is_up())
     }
 
     /// The connection came up.
@@ -82,6 +92,7 @@ impl LinkState {
         log::info!("connected to the broker at {}", session.site());
         self.told.clear();
         self.link = Link::Up(session);
+        self.answered();
     }
 
     /// The connection went down, or an attempt to make it failed.

@@ -95,7 +95,7 @@ impl Bridge {
             }
             LinkEvent::Received(incoming) => self.receive(&incoming, now),
             // There is room for the next change; a filter that was refused the link has logged.
-            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => {}
+            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => self.link.answered(),
             LinkEvent::SaidOffline => {
                 if self.announcement != Announcement::Closing {
                     self.announce_availability(true);

@@ -72,6 +72,9 @@ impl Pool {
 
     /// When one that is ready now will have waited too long.
     pub(super) fn due(&self) -> Option<Instant> {
+        if self.workers.is_empty() && !self.is_refused {
+            return None; // There has been no message for a callback: nothing to look at, at each event.
+        }
         let since = self.shared.lock().ready.front()?.since;
         Some(self.looked.map_or(since, |it| it.max(since)) + self.pace.patience)
     }
