@@ -5,6 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use luigi_mqtt::registry::PLATFORMS;
 use luigi_mqtt::registry::capability::{Fields, Payload, offers, set, sources};
 use serde_json::{Map, Value};
 
@@ -34,40 +35,5 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Those that tell or take something.
-const PLATFORMS: &[&str] = &[
-    "alarm_control_panel",
-    "binary_sensor",
-    "button",
-    "camera",
-    "climate",
-    "cover",
-    "date",
-    "datetime",
-    "device_automation",
-    "device_tracker",
-    "event",
-    "fan",
-    "humidifier",
-    "image",
-    "infrared",
-    "lawn_mower",
-    "light",
-    "lock",
-    "notify",
-    "number",
-    "scene",
-    "select",
-    "sensor",
-    "siren",
-    "switch",
-    "tag",
-    "text",
-    "time",
-    "update",
-    "vacuum",
-    "valve",
-    "water_heater",
-];
 /// Enough for a state to depend on the one before.
 const MOST_PAYLOADS: usize = 8;

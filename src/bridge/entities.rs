@@ -83,10 +83,11 @@ impl Bridge {
         }
         self.insert(entity, predecessor);
         let Some(it) = self.entities.get(&id) else { return };
-        let (discovery, companions) = (self.discovery(&it.entity), Vec::from_iter(it.companions(qos)));
+        let discovery = self.link.is_up().then(|| self.discovery(&it.entity));
+        let companions = Vec::from_iter(it.companions(qos));
         former.retain(|topic| companions.iter().all(|it| it.topic != *topic));
         former.into_iter().for_each(|topic| self.clear(topic, now));
-        if self.link.is_up() {
+        if let Some(discovery) = discovery {
             self.say(discovery, now);
             companions.into_iter().for_each(|it| self.say(it, now));
             if self.announcement == Announcement::Done {

@@ -133,6 +133,7 @@ impl Bridge {
             self.announcement = self.announcement.after_birth(now, fastrand::f64());
         }
         self.dispatch.deliver(incoming);
+        self.dispatch.closed().into_iter().for_each(|id| self.remove(id));
         self.overhear(incoming, now);
     }
 

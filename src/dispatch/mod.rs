@@ -4,6 +4,7 @@ mod callbacks;
 mod mailbox;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -184,6 +185,12 @@ impl Default for Dispatch {
     }
 }
 
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("subscriptions", &self.subscriptions.len()).finish_non_exhaustive()
+    }
+}
+
 /// One subscriber.
 struct Subscription {
     filter: TopicFilter,
@@ -229,9 +236,3 @@ const MOST_RETAINED: usize = 16_384;
 
 #[cfg(test)]
 mod tests;
-
-impl std::fmt::Debug for Dispatch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatch").field("subscriptions", &self.subscriptions.len()).finish_non_exhaustive()
-    }
-}

@@ -49,6 +49,8 @@ pub use change::Change;
 pub use discovered::{Device, Discovered, Origin, State};
 pub use flaw::{Flaw, MAX_PAYLOAD, Refusal};
 pub use limits::Limits;
+#[doc(hidden)]
+pub use platform::PLATFORMS;
 
 /// The entities that others announce, by Home Assistant's rules, with their states.
 ///

@@ -12,7 +12,7 @@ pub(super) fn is_momentary(platform: &str) -> bool {
 }
 
 /// `SUPPORTED_COMPONENTS` of `homeassistant/components/mqtt/const.py`, 2026.11.0. Sorted.
-const PLATFORMS: &[&str] = &[
+pub const PLATFORMS: &[&str] = &[
     "alarm_control_panel",
     "binary_sensor",
     "button",
