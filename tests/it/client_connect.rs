@@ -19,34 +19,19 @@ use luigi_mqtt::model::Topic;
 
 use crate::support::LIMIT;
 use crate::support::Witness;
+use crate::support::connected;
 use crate::support::free_port;
+use crate::support::porch;
 use crate::support::wait_until;
 
 const AVAILABILITY: &str = "luigi/pi/porch/availability";
-
-/// The configuration of a program called `porch` on the machine `pi`, for a broker at `port`.
-fn config(port: u16) -> Config {
-    Config::builder("porch")
-        .broker("127.0.0.1", port)
-        .state_topic("luigi/pi/porch")
-        .availability_topic(AVAILABILITY)
-        .reconnect_delays(Duration::from_secs(1), Duration::from_secs(1))
-        .build()
-        .unwrap()
-}
-
-fn connected(broker: &Broker) -> Client {
-    let client = Client::connect(config(broker.address().port())).unwrap();
-    client.wait_connected(LIMIT).unwrap();
-    client
-}
 
 #[test]
 fn a_client_is_connected_once_the_broker_is_there() {
     let mut broker = Broker::start(Faults::default()).unwrap();
     let port = broker.address().port();
     broker.stop();
-    let client = Client::connect(config(port)).unwrap();
+    let client = Client::connect(porch(port)).unwrap();
     assert!(!client.is_connected());
     broker.restart().unwrap();
     client.wait_connected(LIMIT).unwrap();
@@ -55,7 +40,7 @@ fn a_client_is_connected_once_the_broker_is_there() {
 
 #[test]
 fn who_waits_for_a_broker_that_is_away_is_told_why_there_is_no_connection() {
-    let client = Client::connect(config(free_port())).unwrap();
+    let client = Client::connect(porch(free_port())).unwrap();
     let mut told = None;
     wait_until("the first attempt to fail", LIMIT, || {
         let error = Error::from(client.wait_connected(Duration::from_millis(10)).unwrap_err());
@@ -86,7 +71,7 @@ fn dropping_the_last_clone_delivers_what_waits_and_says_offline() {
 
 #[test]
 fn a_client_without_a_broker_ends_at_once() {
-    let client = Client::connect(config(free_port())).unwrap();
+    let client = Client::connect(porch(free_port())).unwrap();
     client.publish("porch/light", "on").unwrap();
     let farewell = client.disconnect(Duration::from_secs(3600));
     assert_eq!((farewell.lost, farewell.on_card), (1, 0));
@@ -114,7 +99,7 @@ fn after_disconnect_everything_is_refused_and_handed_back() {
 
 #[test]
 fn a_topic_that_is_none_is_refused_with_the_payload() {
-    let client = Client::connect(config(free_port())).unwrap();
+    let client = Client::connect(porch(free_port())).unwrap();
     let PublishError::Topic { topic, payload, .. } = client.publish("a/+", "on").unwrap_err() else {
         panic!()
     };
@@ -184,7 +169,7 @@ fn what_is_not_acknowledged_in_time_goes_on_waiting() {
 
 #[test]
 fn who_waits_for_a_message_that_gives_way_or_is_given_up_hears_of_it() {
-    let client = Client::connect(config(free_port())).unwrap();
+    let client = Client::connect(porch(free_port())).unwrap();
     thread::scope(|scope| {
         let replaced = scope.spawn(|| {
             client.message("a", "1").delivery(Delivery::Latest).publish_and_wait(LIMIT).unwrap_err()

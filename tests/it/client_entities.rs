@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use crossbeam_channel::unbounded;
 use serde_json::{Value as Json, json};
 
-use luigi_mqtt::Client;
-use luigi_mqtt::Config;
 use luigi_mqtt::Error;
 use luigi_mqtt::client::PublishError;
 use luigi_mqtt::client::SubscribeError;
@@ -20,24 +18,13 @@ use luigi_mqtt::model::ObjectId;
 use luigi_mqtt::model::Topic;
 
 use crate::support::LIMIT;
+use crate::support::STATES;
 use crate::support::Witness;
+use crate::support::connected;
+use crate::support::is_subscribed;
 use crate::support::retained;
 use crate::support::wait_for_retained;
 use crate::support::wait_until;
-
-const PREFIX: &str = "luigi/pi/porch";
-
-fn connected(broker: &Broker) -> Client {
-    let config = Config::builder("porch")
-        .broker("127.0.0.1", broker.address().port())
-        .client_id("porch-pi")
-        .state_topic(PREFIX)
-        .availability_topic("luigi/pi/porch/availability")
-        .build();
-    let client = Client::connect(config.unwrap()).unwrap();
-    client.wait_connected(LIMIT).unwrap();
-    client
-}
 
 fn topic(text: &str) -> Topic {
     Topic::new(text).unwrap()
@@ -103,7 +90,7 @@ fn an_entity_of_each_platform_is_announced_and_tells_its_state() {
         ("p", r#"{"installed_version":"1.0","latest_version":"1.1"}"#),
         ("d", "home"),
     ] {
-        witness.wait_for_line(&format!("{PREFIX}/{id}"), payload);
+        witness.wait_for_line(&format!("{STATES}/{id}"), payload);
     }
     assert_eq!(retained(&broker, "luigi/pi/porch/v"), None, "an event is over");
 }
@@ -190,12 +177,11 @@ fn an_entity_that_is_removed_leaves_nothing_behind() {
     let config = "homeassistant/switch/porch-pi/pump/config";
     let topics =
         ["luigi/pi/porch/pump/attributes", "luigi/pi/porch/pump/availability", "luigi/pi/porch/pump"];
-    let is_subscribed =
-        || broker.subscriptions().iter().any(|it| it.filter.as_str() == "luigi/pi/porch/pump/set");
+    let has_commands = || is_subscribed(&broker, "luigi/pi/porch/pump/set");
     for it in topics {
         wait_until(it, LIMIT, || retained(&broker, it).is_some());
     }
-    wait_until("the subscription", LIMIT, is_subscribed);
+    wait_until("the subscription", LIMIT, has_commands);
 
     // Without attributes and availability: what they were goes, the rest stays.
     client.register(Switch::new("pump", "Pump")).unwrap();
@@ -203,14 +189,14 @@ fn an_entity_that_is_removed_leaves_nothing_behind() {
         wait_for_retained(&broker, it, None);
     }
     assert_eq!(retained(&broker, topics[2]).as_deref(), Some("ON"));
-    assert!(is_subscribed());
+    assert!(has_commands());
 
     let gone = pump.clone();
     pump.unregister();
     for it in [config, topics[2]] {
         wait_for_retained(&broker, it, None);
     }
-    wait_until("the end of the subscription", LIMIT, || !is_subscribed());
+    wait_until("the end of the subscription", LIMIT, || !has_commands());
     let removed = gone.on_command(|_, _, _| {}).unwrap_err();
     assert_eq!(removed, SubscribeError::NoCommands { entity: "pump".to_owned() });
     client.unregister(&ObjectId::new("never").unwrap());

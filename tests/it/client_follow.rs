@@ -13,6 +13,7 @@ use luigi_mqtt::registry::Availability;
 
 use crate::support::LIMIT;
 use crate::support::Witness;
+use crate::support::is_subscribed;
 use crate::support::wait_until;
 
 /// A client that follows what is announced at `broker`.
@@ -211,9 +212,7 @@ fn changes_and_removals_are_followed_over_a_cut() {
     wait_for_state(&client, "switch_lamp", json!("off"));
     retain(&broker, "homeassistant/switch/lamp/config", "");
     wait_until("its end", LIMIT, || client.device("switch_lamp").is_none());
-    wait_until("no subscription to its state", LIMIT, || {
-        broker.subscriptions().iter().all(|it| it.filter.as_str() != "lamp")
-    });
+    wait_until("no subscription to its state", LIMIT, || !is_subscribed(&broker, "lamp"));
 }
 
 #[test]
@@ -221,9 +220,7 @@ fn who_no_longer_follows_is_subscribed_to_nothing_of_it() {
     let broker = Broker::start(Faults::default()).unwrap();
     announce_device(&broker);
     let client = following(&broker);
-    wait_until("its state to be listened to", LIMIT, || {
-        broker.subscriptions().iter().any(|it| it.filter.as_str() == "fan/speed")
-    });
+    wait_until("its state to be listened to", LIMIT, || is_subscribed(&broker, "fan/speed"));
     client.stop_discovery();
     wait_until("no subscription but that to the birth message", LIMIT, || broker.subscriptions().len() == 1);
     assert!(client.discovered_devices().is_empty());

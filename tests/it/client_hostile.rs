@@ -9,7 +9,6 @@ use crossbeam_channel::bounded;
 use serde_json::json;
 
 use luigi_mqtt::Client;
-use luigi_mqtt::Config;
 use luigi_mqtt::client::PublishError;
 use luigi_mqtt::entity::{Sensor, Switch};
 use luigi_mqtt::mock::Broker;
@@ -18,26 +17,11 @@ use luigi_mqtt::model::Qos;
 use luigi_mqtt::model::Topic;
 
 use crate::support::LIMIT;
+use crate::support::STATES;
+use crate::support::connected;
+use crate::support::is_subscribed;
 use crate::support::retained;
 use crate::support::wait_until;
-
-const STATES: &str = "luigi/pi/porch";
-
-fn connected(broker: &Broker) -> Client {
-    let config = Config::builder("porch")
-        .broker("127.0.0.1", broker.address().port())
-        .client_id("porch-pi")
-        .state_topic(STATES)
-        .availability_topic("luigi/pi/porch/availability")
-        .build();
-    let client = Client::connect(config.unwrap()).unwrap();
-    client.wait_connected(LIMIT).unwrap();
-    client
-}
-
-fn is_subscribed(broker: &Broker, filter: &str) -> bool {
-    broker.subscriptions().iter().any(|it| it.filter.as_str() == filter)
-}
 
 #[test]
 fn a_callback_for_an_entity_that_is_gone_may_own_the_last_client() {

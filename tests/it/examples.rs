@@ -14,6 +14,7 @@ use crate::support::LIMIT;
 use crate::support::Process;
 use crate::support::Witness;
 use crate::support::example;
+use crate::support::is_subscribed;
 use crate::support::wait_until;
 use crate::support::wait_until_or;
 
@@ -112,9 +113,7 @@ fn a_light_obeys() {
     let example = Example::start(&broker, "light", &[]);
     let config = announced(&witness, "desk");
     let command = topic(&config, "command_topic");
-    wait_until("the subscription", LIMIT, || {
-        broker.subscriptions().iter().any(|it| it.filter.as_str() == command.as_str())
-    });
+    wait_until("the subscription", LIMIT, || is_subscribed(&broker, command.as_str()));
     broker.publish(&command, r#"{"state":"ON","brightness":128}"#, false);
     example.wait_for("on");
     let is_on = |payload: &[u8]| {
