@@ -92,11 +92,21 @@ pub mod registry;
 pub mod mock;
 
 #[cfg(feature = "daemon")]
+pub mod command;
+#[cfg(feature = "daemon")]
 pub mod daemon;
+#[cfg(feature = "daemon")]
+pub mod descriptor;
+#[cfg(feature = "daemon")]
+pub mod ledger;
+#[cfg(feature = "daemon")]
+pub mod os;
 #[cfg(feature = "daemon")]
 pub mod service;
 #[cfg(feature = "daemon")]
 pub mod source;
+#[cfg(feature = "daemon")]
+pub mod store;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -21,10 +21,19 @@ pub(super) struct Announced {
     refused: bool,
     /// Where its attributes go, where it has any, and what they are once that is known.
     attributes: Option<(Topic, Option<Arc<[u8]>>)>,
-    /// Where its own availability is told, where it has one, and whether it is available.
-    availability: Option<(Topic, bool)>,
+    /// Where its own availability is told, where it has one, and what that is.
+    availability: Option<(Topic, Available)>,
     /// Those that end with it: its commands.
     pub(super) subscriptions: Vec<SubscriptionId>,
+}
+
+/// Whether an entity is available: two may say that it is not.
+#[derive(Clone, Copy, Debug)]
+struct Available {
+    /// Not, where its owner has said so.
+    said: bool,
+    /// Not, where its newest value is that there is none to be had.
+    fed: bool,
 }
 
 #[derive(Debug)]
@@ -44,7 +53,9 @@ impl Announced {
             state: None,
             refused: false,
             attributes: entity.has_attributes().then(|| (topics.attributes(id), None)),
-            availability: entity.has_availability().then(|| (topics.entity_availability(id), true)),
+            availability: entity
+                .has_availability()
+                .then(|| (topics.entity_availability(id), Available { said: true, fed: true })),
             subscriptions: Vec::new(),
             entity,
         }
@@ -94,8 +105,16 @@ impl Announced {
     /// Takes note of whether it is available. Returns the message that tells so, where it has an availability of its own.
     pub(super) fn set_available(&mut self, available: bool, qos: Qos) -> Option<Message> {
         let (topic, known) = self.availability.as_mut()?;
-        *known = available;
-        Some(availability(topic, available, qos))
+        known.said = available;
+        Some(availability(topic, *known, qos))
+    }
+
+    /// Takes note of whether there is a value to be had. Returns the message that tells so, where it has an availability of
+    /// its own and that is news.
+    pub(super) fn set_fed(&mut self, fed: bool, qos: Qos) -> Option<Message> {
+        let (topic, known) = self.availability.as_mut()?;
+        let is_news = std::mem::replace(&mut known.fed, fed) != fed;
+        is_news.then(|| availability(topic, *known, qos))
     }
 
     /// What is announced with it, retained: its availability and its attributes, where it has them and they are known.
@@ -143,8 +162,8 @@ impl Announced {
     }
 }
 
-fn availability(topic: &Topic, available: bool, qos: Qos) -> Message {
-    let payload: &[u8] = if available { b"online" } else { b"offline" };
+fn availability(topic: &Topic, available: Available, qos: Qos) -> Message {
+    let payload: &[u8] = if available.said && available.fed { b"online" } else { b"offline" };
     Message::retained(topic.clone(), payload, qos)
 }
 

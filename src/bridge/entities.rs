@@ -12,6 +12,7 @@ use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Reading;
 use crate::model::Topic;
+use crate::model::Value;
 use crate::outbox::Lane;
 
 impl Bridge {
@@ -154,7 +155,16 @@ impl Bridge {
             self.health.add_refused(1);
             return;
         };
-        let updated = it.update(&reading.value, now);
+        let is_failing = reading.value == Value::Unavailable;
+        if let Some(message) = it.set_fed(!is_failing, self.presence.qos) {
+            self.outbox.put(Lane::State, message, None, now, None);
+        }
+        let value = match is_failing {
+            true if it.entity.has_availability() => return,
+            true => &Value::Unknown,
+            false => &reading.value,
+        };
+        let updated = it.update(value, now);
         let news = it.set_refused(updated.is_err());
         match updated {
             Ok(()) => {

@@ -88,6 +88,7 @@ impl Config {
             topics: topics?,
             discovery: discovery?,
             host: host?,
+            declared: Vec::new(),
             spool: spool?,
             logging: logging?,
             warnings: Vec::new(),

@@ -7,6 +7,7 @@ mod broker;
 mod builder;
 mod client;
 mod credentials;
+mod declared;
 mod defaults;
 mod environment;
 mod error;
@@ -30,6 +31,9 @@ pub use broker::{Broker, Endpoint, Identity, Tls};
 pub use builder::Builder;
 pub use client::Client;
 pub use credentials::Credentials;
+pub use declared::{
+    Channel, Declared, Extract, Feed, Filtering, Initial, Input, OnOff, Output, Sense, Target,
+};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, FOUND_CHARS, Place, Problem};
 pub use host::{Host, HostSampling, HostSensor};
@@ -55,6 +59,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// `[Host]`.
     pub host: Host,
+    /// `[Sensor ID]` and its kind, in the order of the file.
+    pub declared: Vec<Declared>,
     /// `[Spool]`.
     pub spool: Spool,
     /// `[Logging]`.

@@ -1,10 +1,13 @@
 //! `[Topics]`, `[Discovery]` and `[Device]`: where things are published, and as what they show.
 
+use std::path::PathBuf;
+
 use super::defaults;
 use super::error::Place;
 use super::settings::{Located, Reported, Settings};
 use super::value;
 
+use crate::entity::Form;
 use crate::model::Topic;
 
 /// Where things are published.
@@ -35,6 +38,12 @@ pub struct Discovery {
     pub birth_topic: Topic,
     /// What it says there.
     pub birth_payload: String,
+    /// In how many messages the device is announced.
+    pub form: Form,
+    /// Where other Luigi modules describe the sensors that they feed, a file each; `None` where nobody looks.
+    pub sensors_dir: Option<PathBuf>,
+    /// Where Luigi's installer has noted its modules, a file each.
+    pub modules_dir: PathBuf,
 }
 
 impl Topics {
@@ -111,6 +120,9 @@ impl Discovery {
             sw_version: sw_version?.map(|it| it.value),
             birth_topic: birth_topic?,
             birth_payload: birth_payload?,
+            form: Form::Entity,
+            sensors_dir: None,
+            modules_dir: PathBuf::from("/etc/luigi/modules"),
         })
     }
 }

@@ -15,6 +15,7 @@ mod device;
 mod device_tracker;
 mod draft;
 mod event;
+mod form;
 mod kind;
 mod light;
 mod number;
@@ -40,6 +41,7 @@ pub use command::{Command, CommandError};
 pub use device::{Device, Origin};
 pub use device_tracker::DeviceTracker;
 pub use event::Event;
+pub use form::Form;
 pub use light::{Color, Light, LightCommand, LightState};
 pub use number::Number;
 pub use other::Other;
@@ -178,6 +180,20 @@ impl Entity {
     /// Quality of service of its states; `None` is that of the device.
     pub fn qos(&self) -> Option<Qos> {
         self.qos
+    }
+
+    /// The same entity under another id and name.
+    ///
+    /// # Errors
+    ///
+    /// [`EntityError`] when Home Assistant would refuse the name.
+    pub fn renamed(self, id: ObjectId, name: &str) -> Result<Entity, EntityError> {
+        let mut problems = problem::Problems::default();
+        check::name(name, &mut problems);
+        match problems.is_empty() {
+            true => Ok(Entity { id, name: name.to_owned(), ..self }),
+            false => Err(problems.of(self.platform(), id.as_str())),
+        }
     }
 
     /// The same entity with states to be delivered in this way.

@@ -21,6 +21,7 @@ impl Refusal {
             Value::Text(text) => quoted(text),
             Value::Switch(on) => if *on { "on" } else { "off" }.to_owned(),
             Value::Unknown => "nothing".to_owned(),
+            Value::Unavailable => "that it is unavailable".to_owned(),
         };
         Refusal::new(expected, found)
     }

@@ -26,6 +26,9 @@ pub enum Value {
     Switch(bool),
     /// Nobody knows at the moment: Home Assistant shows "unknown".
     Unknown,
+    /// What tells it fails: Home Assistant shows "unavailable" where the entity has an availability of its own, else
+    /// "unknown". The next value of another kind ends it.
+    Unavailable,
 }
 
 impl Reading {

@@ -1,19 +1,10 @@
 //! Where readings come from: a [`Source`] is sampled by the [`Poller`], which tells what is worth telling.
 
-mod address;
-mod boot;
-mod disk;
-mod figures;
 mod filter;
 pub mod host;
-mod load;
-mod memory;
 mod poller;
 mod read;
 mod schedule;
-mod thermal;
-mod throttling;
-mod wireless;
 
 pub use poller::Poller;
 
@@ -23,50 +14,71 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::Filtering;
 use crate::entity::Entity;
 use crate::model::Delivery;
+use crate::model::LinePlace;
 use crate::model::Qos;
 use crate::model::Value;
 
 /// Something that can be asked for the values of its entities.
 pub trait Source: Send {
-    /// The entities it has values for. The same, in the same order, for as long as the source lives.
+    /// The entities it has values for, in the same order for as long as the source lives. There may be more of them
+    /// after a sample, behind those that there were; never fewer.
     fn entities(&self) -> &[Entity];
 
-    /// Appends one value for each entity, in their order and in their units; [`Value::Unknown`]
-    /// where there is none at the moment.
+    /// Appends one sample for each entity that there is now, in their order and as their filters expect them;
+    /// [`Value::Unknown`] where there is no value at the moment, an error where it cannot be had.
     ///
-    /// Called on the poller's thread, which all sources share: it may take a millisecond or two of
-    /// reading kernel files, it must not wait for a device or a network.
+    /// Called on a thread of the poller. What is [quick](Pace::Quick) shares it with all that is, and may take a millisecond
+    /// or two of reading kernel memory; what is slow may wait.
     ///
     /// # Errors
     ///
     /// [`SourceError`] when none of the values can be had; what was appended until then is ignored.
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError>;
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError>;
 }
+
+/// A value as its source has it, or why it has none.
+pub type Sample = Result<Value, SourceError>;
 
 /// A source and how it is polled.
 pub struct Polled {
     /// Whom to ask.
     pub source: Box<dyn Source>,
+    /// How long it may take to answer.
+    pub pace: Pace,
     /// Pause between two samples, at least 1 s.
     pub interval: Duration,
-    /// A number is told when it has moved by more than this, in its unit, from what was told last.
-    pub dead_band: f64,
-    /// What has not changed is told again after this long.
-    pub heartbeat: Duration,
+    /// What becomes of the values of each entity, in their order; of those that have none here, as of the last.
+    pub filters: Vec<Filtering>,
+    /// How many samples of an entity in a row have to fail before it is [unavailable](Value::Unavailable); before that it
+    /// keeps its value. 0 has it unknown at once.
+    pub misses: u16,
     /// How long after the start the first sample is taken.
     pub delay: Duration,
-    /// Which of its values are delivered after an outage.
-    pub delivery: Delivery,
-    /// Quality of service of its values; `None` is that of the device.
+    /// Which of its values are delivered after an outage; `None` as its entities have it.
+    pub delivery: Option<Delivery>,
+    /// Quality of service of its values; `None` as its entities have it.
     pub qos: Option<Qos>,
+}
+
+/// How long a source may take to answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// As long as reading the kernel's memory takes.
+    Quick,
+    /// It waits for a device, a program, a disk or a network.
+    Slow,
 }
 
 impl Polled {
     /// Its entities, to be delivered as it says.
     pub fn entities(&self) -> impl Iterator<Item = Entity> {
-        self.source.entities().iter().map(|it| it.clone().delivered(self.delivery, self.qos))
+        self.source.entities().iter().map(|it| match self.delivery {
+            Some(delivery) => it.clone().delivered(delivery, self.qos),
+            None => it.clone(),
+        })
     }
 }
 
@@ -102,6 +114,34 @@ pub enum SourceError {
         /// A path in that file system.
         path: PathBuf,
     },
+    /// A device or channel is not there: unplugged, its driver not loaded, its overlay not set up.
+    NoDevice {
+        /// What was looked for: `1-Wire device 28-00000a1b2c3d`.
+        what: String,
+    },
+    /// A device answered with something that cannot be.
+    Implausible {
+        /// The device or the entity.
+        what: String,
+        /// What it said.
+        found: String,
+        /// What it may say, or why this is refused.
+        expected: String,
+    },
+    /// A program did not do what it should.
+    Program {
+        /// Its path.
+        program: String,
+        /// What it did.
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// A GPIO line cannot be had.
+    Line {
+        /// Which.
+        line: LinePlace,
+        /// What the system said.
+        cause: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl fmt::Display for SourceError {
@@ -117,6 +157,12 @@ impl fmt::Display for SourceError {
             SourceError::NoSize { path } => {
                 write!(f, "the file system of {} has no size", path.display())
             }
+            SourceError::NoDevice { what } => write!(f, "{what} is not there"),
+            SourceError::Implausible { what, found, expected } => {
+                write!(f, "{what}: expected {expected}, found {found}")
+            }
+            SourceError::Program { program, .. } => write!(f, "cannot have a value from {program}"),
+            SourceError::Line { line, .. } => write!(f, "cannot use GPIO line {line}"),
         }
     }
 }
@@ -125,7 +171,11 @@ impl Error for SourceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             SourceError::Read { cause, .. } | SourceError::FileSystem { cause, .. } => Some(cause),
-            SourceError::Malformed { .. } | SourceError::NoSize { .. } => None,
+            SourceError::Program { cause, .. } | SourceError::Line { cause, .. } => Some(&**cause),
+            SourceError::Malformed { .. }
+            | SourceError::NoSize { .. }
+            | SourceError::NoDevice { .. }
+            | SourceError::Implausible { .. } => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::filter::Filter;
 use super::schedule::Schedule;
-use super::{Polled, SourceError};
+use super::{Polled, Sample, SourceError};
 use crate::entity::Entity;
 use crate::model::Chain;
 use crate::model::Reading;
@@ -66,14 +66,15 @@ struct Poll {
 
 impl Poll {
     fn new(polled: Polled) -> Poll {
-        let filter = |_: &Entity| Filter::new(polled.dead_band, polled.heartbeat);
+        let filtering = &polled.filters[0];
+        let filter = |_: &Entity| Filter::new(filtering.dead_band, filtering.heartbeat);
         let filters = polled.source.entities().iter().map(filter).collect();
         Poll { polled, filters, failing: false }
     }
 
     /// Takes a sample and offers those of its values that pass. A failed sample makes its entities unknown.
     /// `values` is only there to be used again: it is empty before and after.
-    fn sample(&mut self, values: &mut Vec<Value>, now: Instant, outlet: &Outlet<Reading>) {
+    fn sample(&mut self, values: &mut Vec<Sample>, now: Instant, outlet: &Outlet<Reading>) {
         debug_assert!(values.is_empty());
         let outcome = self.polled.source.sample(values);
         if outcome.is_err() {
@@ -82,8 +83,9 @@ impl Poll {
         self.note(outcome);
         let entities = self.polled.source.entities();
         // A source that tells too few or too many is wrong; its neighbours are not.
-        values.resize(entities.len(), Value::Unknown);
+        values.resize_with(entities.len(), || Ok(Value::Unknown));
         for ((entity, value), filter) in entities.iter().zip(values.drain(..)).zip(&mut self.filters) {
+            let value = value.unwrap_or(Value::Unknown);
             if filter.passes(&value, now) && outlet.offer(Reading::new(entity.id().clone(), value.clone())) {
                 filter.told(value, now);
             }
@@ -119,7 +121,8 @@ mod tests {
 
     use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-    use super::super::Source;
+    use super::super::{Pace, Source};
+    use crate::config::Filtering;
     use crate::entity::Sensor;
     use crate::model::Delivery;
 
@@ -134,11 +137,11 @@ mod tests {
             &self.entities
         }
 
-        fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+        fn sample(&mut self, values: &mut Vec<Sample>) -> Result<(), SourceError> {
             match self.samples.next().expect("the script is long enough") {
-                Some(sample) => values.extend(sample),
+                Some(sample) => values.extend(sample.into_iter().map(Ok)),
                 None => {
-                    values.push(Value::Number(666.0));
+                    values.push(Ok(Value::Number(666.0)));
                     return Err(SourceError::NoSize { path: PathBuf::from("/x") });
                 }
             }
@@ -153,10 +156,11 @@ mod tests {
         Polled {
             source: Box::new(source),
             interval: Duration::from_secs(3600),
-            dead_band: 0.5,
-            heartbeat: Duration::from_secs(60),
+            pace: Pace::Quick,
+            filters: vec![Filtering::plain(0.5, Duration::from_secs(60))],
+            misses: 0,
             delay: Duration::ZERO,
-            delivery: Delivery::Latest,
+            delivery: Some(Delivery::Latest),
             qos: None,
         }
     }
@@ -237,7 +241,7 @@ mod tests {
         let (sender, readings) = bounded(8);
         let mut polled = script([Some(&[1.0, 2.0]), Some(&[1.0, 3.0])]);
         polled.interval = Duration::from_secs(1);
-        polled.heartbeat = Duration::from_secs(3600);
+        polled.filters[0].heartbeat = Duration::from_secs(3600);
         // The script is at its end after the second sample, long before which the worker is dropped.
         let started = Instant::now();
         let worker = Poller::start(vec![polled], Outlet::new(sender)).unwrap();

@@ -85,6 +85,14 @@ pub(super) fn garbage(sample: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// What `source` tells, where it has a value for each of its entities.
+#[cfg(test)]
+pub(super) fn values_of(source: &mut dyn super::Source) -> Vec<crate::model::Value> {
+    let mut samples = Vec::new();
+    source.sample(&mut samples).unwrap();
+    samples.into_iter().map(Result::unwrap).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,9 @@ use std::path::Path;
 /// The layers, lowest first. A module may name those below its own layer, never its siblings.
 const LAYERS: &[&[&str]] = &[
     &["model", "worker"],
-    &["config", "dispatch", "entity", "outbox", "registry"],
-    &["link", "service", "source", "mock"],
+    &["dispatch", "entity", "os", "outbox", "registry", "store"],
+    &["config", "ledger"],
+    &["command", "descriptor", "link", "service", "source", "mock"],
     &["bridge"],
     &["client"],
     &["daemon"],

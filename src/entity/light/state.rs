@@ -88,7 +88,7 @@ pub(in super::super) fn state_payload(abilities: &Abilities, value: &Value) -> R
             Ok(object) => check(abilities, &object).map(|()| text.clone()),
             Err(_) => Err(refusal(value)),
         },
-        Value::Number(_) => Err(refusal(value)),
+        Value::Number(_) | Value::Unavailable => Err(refusal(value)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the bridge says of itself.
 
-use super::{Source, SourceError};
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Health;
@@ -39,16 +39,17 @@ impl Source for Figures {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
         let health = &self.health;
         let figures = [health.delivered(), health.waiting(), health.dropped(), health.reconnects()];
-        values.extend(figures.map(|figure| Value::Number(figure as f64)));
+        samples.extend(figures.map(|figure| Ok(Value::Number(figure as f64))));
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::read::values_of;
     use super::*;
     use crate::model;
 
@@ -60,8 +61,7 @@ mod tests {
         (0..5).for_each(|_| health.set_link_up());
 
         let mut source = Figures::new(health);
-        let mut values = Vec::new();
-        source.sample(&mut values).unwrap();
+        let values = values_of(&mut source);
         let ids: Vec<&str> = source.entities().iter().map(|it| it.id().as_str()).collect();
         assert_eq!(ids, ["messages_delivered", "messages_waiting", "messages_dropped", "reconnects"]);
         assert_eq!(values, [1.0, 2.0, 3.0, 4.0].map(Value::Number));

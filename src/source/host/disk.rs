@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-use super::read::percentage;
-use super::{Source, SourceError};
+use super::super::read::percentage;
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -42,7 +42,7 @@ impl Source for Disk {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
         let size = statvfs(&self.path).map_err(|errno| SourceError::FileSystem {
             path: self.path.clone(),
             cause: io::Error::from(errno),
@@ -52,7 +52,7 @@ impl Source for Disk {
         let [blocks, free, available] =
             [size.blocks(), size.blocks_free(), size.blocks_available()].map(u64::from);
         let used = disk_use(blocks, free, available);
-        values.push(Value::Number(used.ok_or_else(|| SourceError::NoSize { path: self.path.clone() })?));
+        samples.push(Ok(Value::Number(used.ok_or_else(|| SourceError::NoSize { path: self.path.clone() })?)));
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use super::read::KernelFile;
-use super::{Source, SourceError};
+use super::super::read::KernelFile;
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -44,19 +44,19 @@ impl Source for IpAddress {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
         let networks = self.route.parse("a table of routes", networks);
         if let Ok(networks @ [_, ..]) = networks.as_deref() {
             let address = self.fib_trie.parse("an address", |trie| ipv4(trie, networks));
             if let Ok(address) = address {
-                values.push(Value::Text(address.to_string()));
+                samples.push(Ok(Value::Text(address.to_string())));
                 return Ok(());
             }
         }
         let ipv6 = self.if_inet6.parse("a table of addresses", |table| Some(ipv6(table)));
         match (networks, ipv6) {
-            (_, Ok(Some(address))) => values.push(Value::Text(address.to_string())),
-            (Ok(_), _) => values.push(Value::Unknown),
+            (_, Ok(Some(address))) => samples.push(Ok(Value::Text(address.to_string()))),
+            (Ok(_), _) => samples.push(Ok(Value::Unknown)),
             // A kernel without IPv6 has no such table: what is wrong is that it has no routes.
             (Err(error), _) => return Err(error),
         }
@@ -171,7 +171,7 @@ const TENTATIVE: u32 = 0x40;
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::garbage;
     use super::*;
 
     const ROUTE: &str = "\

@@ -1,23 +1,34 @@
 //! The machine itself as a source: which of its readings there are.
 
+mod address;
+mod boot;
+mod disk;
+mod figures;
+mod load;
+mod memory;
+mod thermal;
+mod throttling;
+mod wireless;
+
 use std::time::Duration;
 
+use crate::config::Filtering;
 use crate::config::Host;
 use crate::config::HostSampling;
 use crate::config::HostSensor;
 use crate::model::Chain;
 use crate::model::Health;
 
-use super::address::IpAddress;
-use super::boot::LastBoot;
-use super::disk::Disk;
-use super::figures::Figures;
-use super::load::Load;
-use super::memory::MemoryUse;
-use super::thermal::CpuTemperature;
-use super::throttling::Throttling;
-use super::wireless::WifiSignal;
-use super::{Polled, Source};
+use super::{Pace, Polled, Source};
+use address::IpAddress;
+use boot::LastBoot;
+use disk::Disk;
+use figures::Figures;
+use load::Load;
+use memory::MemoryUse;
+use thermal::CpuTemperature;
+use throttling::Throttling;
+use wireless::WifiSignal;
 
 /// The sources for those readings of the machine that `host` asks for and that the machine has, in the
 /// order of `host`; `health` is where the bridge's own figures come from.
@@ -33,10 +44,19 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
             log::debug!("this machine has no {}", sampling.sensor.as_str());
             return None;
         };
-        let (interval, dead_band) = (sampling.interval, sampling.dead_band);
         let delay = if sampling.sensor == HostSensor::Bridge { FIGURES_DELAY } else { Duration::ZERO };
-        let (delivery, qos) = (sampling.delivery, sampling.qos);
-        Some(Polled { source, interval, dead_band, heartbeat: host.heartbeat, delay, delivery, qos })
+        // The file system may be on a server that is gone.
+        let pace = if sampling.sensor == HostSensor::Disk { Pace::Slow } else { Pace::Quick };
+        Some(Polled {
+            source,
+            pace,
+            interval: sampling.interval,
+            filters: vec![Filtering::plain(sampling.dead_band, host.heartbeat)],
+            misses: 0,
+            delay,
+            delivery: Some(sampling.delivery),
+            qos: sampling.qos,
+        })
     });
     polled.collect()
 }
@@ -74,6 +94,7 @@ const FIGURES_DELAY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use super::super::read::values_of;
     use super::*;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -106,8 +127,7 @@ mod tests {
     fn sampled(root: PathBuf) -> String {
         let mut text = String::new();
         for mut polled in sources(&host(root, &HostSensor::ALL), &Health::default()) {
-            let mut values = Vec::new();
-            polled.source.sample(&mut values).unwrap();
+            let values = values_of(&mut *polled.source);
             assert_eq!(values.len(), polled.source.entities().len());
             for (entity, value) in polled.source.entities().iter().zip(values) {
                 let id = entity.id().as_str();
@@ -119,6 +139,7 @@ mod tests {
                     Value::Text(text) => text,
                     Value::Switch(on) => if on { "on" } else { "off" }.into(),
                     Value::Unknown => "unknown".into(),
+                    Value::Unavailable => "unavailable".into(),
                 };
                 text += &format!("{id} = {value}\n");
             }
@@ -180,8 +201,7 @@ mod tests {
     #[test]
     fn what_is_told_fits_its_entity() {
         for mut polled in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
-            let mut values = Vec::new();
-            polled.source.sample(&mut values).unwrap();
+            let values = values_of(&mut *polled.source);
             for (entity, value) in polled.source.entities().iter().zip(&values) {
                 let payload = entity.state_payload(value);
                 assert!(payload.is_ok(), "{}: {payload:?}", entity.id());
@@ -199,8 +219,8 @@ mod tests {
             (
                 it.source.entities()[0].id().as_str(),
                 it.interval.as_secs(),
-                it.dead_band,
-                it.heartbeat.as_secs(),
+                it.filters[0].dead_band,
+                it.filters[0].heartbeat.as_secs(),
             )
         });
         assert_eq!(found.collect::<Vec<_>>(), [("memory_use", 60, 0.0, 600), ("load_1m", 7, 0.25, 600)]);

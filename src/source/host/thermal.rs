@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::read::{KernelFile, tenths};
-use super::{Source, SourceError};
+use super::super::read::{KernelFile, tenths};
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -45,8 +45,8 @@ impl Source for CpuTemperature {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
-        values.push(Value::Number(self.zone.parse(EXPECTED, celsius)?));
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
+        samples.push(Ok(Value::Number(self.zone.parse(EXPECTED, celsius)?)));
         Ok(())
     }
 }
@@ -81,7 +81,7 @@ const PLAUSIBLE: std::ops::RangeInclusive<i32> = -60_000..=200_000;
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::{garbage, values_of};
     use super::*;
 
     /// Finds the processor among `zones` of (number, type, temp) and samples it.
@@ -94,11 +94,7 @@ mod tests {
             fs::write(zone.join("type"), format!("{kind}\n")).unwrap();
             fs::write(zone.join("temp"), format!("{temp}\n")).unwrap();
         }
-        let found = CpuTemperature::find(root.path()).map(|mut source| {
-            let mut values = Vec::new();
-            source.sample(&mut values).unwrap();
-            values
-        });
+        let found = CpuTemperature::find(root.path()).map(|mut source| values_of(&mut source));
         assert_eq!(found, expected.map(|celsius| vec![Value::Number(celsius)]), "{zones:?}");
     }
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::read::KernelFile;
-use super::{Source, SourceError};
+use super::super::read::KernelFile;
+use super::super::{Sample, Source, SourceError};
 use crate::entity::BinarySensor;
 use crate::entity::Entity;
 use crate::model::Value;
@@ -67,14 +67,14 @@ impl Source for Throttling {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
         match self.told {
             Told::Mask => {
                 let mask = self.file.parse("a hexadecimal bit mask", mask)?;
-                values.push(Value::Switch(mask & UNDER_VOLTAGE != 0));
-                values.push(Value::Switch(mask & SLOWED_DOWN != 0));
+                samples.push(Ok(Value::Switch(mask & UNDER_VOLTAGE != 0)));
+                samples.push(Ok(Value::Switch(mask & SLOWED_DOWN != 0)));
             }
-            Told::Alarm => values.push(Value::Switch(self.file.parse("0 or 1", alarm)?)),
+            Told::Alarm => samples.push(Ok(Value::Switch(self.file.parse("0 or 1", alarm)?))),
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ const SLOWED_DOWN: u32 = 0b1110;
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::{garbage, values_of};
     use super::*;
 
     /// Samples a board whose files are `files`.
@@ -123,8 +123,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let mut source = Throttling::find(root.path())?;
-        let mut values = Vec::new();
-        source.sample(&mut values).unwrap();
+        let values = values_of(&mut source);
         assert_eq!(values.len(), source.entities().len());
         Some(values)
     }

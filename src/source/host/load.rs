@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::read::KernelFile;
-use super::{Source, SourceError};
+use super::super::read::KernelFile;
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -45,9 +45,9 @@ impl Source for Load {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
         let averages = self.loadavg.parse("three load averages", averages)?;
-        values.extend(averages.map(Value::Number));
+        samples.extend(averages.map(|it| Ok(Value::Number(it))));
         Ok(())
     }
 }
@@ -62,7 +62,7 @@ fn averages(loadavg: &str) -> Option<[f64; 3]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::garbage;
     use super::*;
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::read::{KernelFile, percentage};
-use super::{Source, SourceError};
+use super::super::read::{KernelFile, percentage};
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -44,8 +44,8 @@ impl Source for MemoryUse {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
-        values.push(Value::Number(self.meminfo.parse(self.expected, self.percentage)?));
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
+        samples.push(Ok(Value::Number(self.meminfo.parse(self.expected, self.percentage)?)));
         Ok(())
     }
 }
@@ -84,7 +84,7 @@ fn kilobytes(meminfo: &str, key: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::garbage;
     use super::*;
 
     const MEMINFO: &str = "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 600 kB\nBuffers: 50 kB\n\

@@ -5,8 +5,8 @@ use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::read::KernelFile;
-use super::{Source, SourceError};
+use super::super::read::KernelFile;
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -51,12 +51,12 @@ impl Source for LastBoot {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
         let boot = self.stat.parse("a line `btime` with seconds since 1970", boot_time)?;
         let boot = self.steady(boot);
         let clock_was_set = boot.unix_timestamp() >= EARLIEST_S;
         let text = clock_was_set.then(|| boot.format(&Rfc3339).ok()).flatten();
-        values.push(text.map_or(Value::Unknown, Value::Text));
+        samples.push(Ok(text.map_or(Value::Unknown, Value::Text)));
         Ok(())
     }
 }
@@ -71,7 +71,7 @@ const EARLIEST_S: i64 = 946_684_800;
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::{garbage, values_of};
     use super::*;
     use std::fs;
 
@@ -84,9 +84,7 @@ mod tests {
         for (btime, expected) in told {
             fs::write(root.path().join("proc/stat"), format!("cpu 1 2\nbtime {btime}\nprocesses 7\n"))
                 .unwrap();
-            let mut values = Vec::new();
-            source.sample(&mut values).unwrap();
-            assert_eq!(values, [expected], "{btime}");
+            assert_eq!(values_of(&mut source), [expected], "{btime}");
         }
     }
 

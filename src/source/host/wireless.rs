@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::read::KernelFile;
-use super::{Source, SourceError};
+use super::super::read::KernelFile;
+use super::super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -35,8 +35,8 @@ impl Source for WifiSignal {
         &self.entities
     }
 
-    fn sample(&mut self, values: &mut Vec<Value>) -> Result<(), SourceError> {
-        values.push(self.wireless.parse("a line with a wireless interface and its level", signal)?);
+    fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
+        samples.push(Ok(self.wireless.parse("a line with a wireless interface and its level", signal)?));
         Ok(())
     }
 }
@@ -59,7 +59,7 @@ const PLAUSIBLE: std::ops::RangeInclusive<i32> = -120..=-1;
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::garbage;
+    use super::super::super::read::garbage;
     use super::*;
 
     const HEADINGS: &str = "\

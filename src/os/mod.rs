@@ -1,0 +1,1 @@
+//! The kernel, thinly: GPIO lines and processes.

@@ -1,0 +1,1 @@
+//! Small values that survive a restart: counters, and what outputs were set to.
