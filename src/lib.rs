@@ -98,6 +98,8 @@ pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod descriptor;
 #[cfg(feature = "daemon")]
+pub mod ghost;
+#[cfg(feature = "daemon")]
 pub mod ledger;
 #[cfg(feature = "daemon")]
 pub mod os;

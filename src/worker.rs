@@ -117,6 +117,11 @@ impl<T> Outlet<T> {
         taken
     }
 
+    /// Whether there is room for an item now; where others offer too, it may be gone the next moment.
+    pub fn has_room(&self) -> bool {
+        !self.items.is_full()
+    }
+
     /// How many items found no room since the outlet was made, over all its clones.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)

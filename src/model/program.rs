@@ -15,9 +15,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// The shell line `line`, with `/bin/sh`.
+    /// The shell line `line`, with `/bin/sh`. An argument behind those here is `"$1"` in the line: text that the shell does
+    /// not read.
     pub fn shell(line: &str, limit: Duration) -> Program {
-        Program { path: "/bin/sh".to_owned(), arguments: vec!["-c".to_owned(), line.to_owned()], limit }
+        // The last is `$0`, which would otherwise be the first argument behind.
+        let arguments = ["-c", line, "sh"].map(str::to_owned).to_vec();
+        Program { path: "/bin/sh".to_owned(), arguments, limit }
     }
 }
 

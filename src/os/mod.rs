@@ -1,1 +1,8 @@
-//! The kernel, thinly: GPIO lines and processes.
+//! The kernel, thinly: files that survive a power cut, GPIO lines and processes.
+
+pub mod file;
+pub mod gpio;
+mod halt;
+pub mod process;
+
+pub use halt::Halt;
