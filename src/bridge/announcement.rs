@@ -5,6 +5,13 @@ use std::time::{Duration, Instant};
 /// The steps of an announcement, in order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Announcement {
+    /// Some of what an earlier run announced is taken leave of, and not all of that is acknowledged.
+    Parting,
+    /// Home Assistant works through it.
+    Parted {
+        /// When it surely has.
+        until: Instant,
+    },
     /// Home Assistant has just started: waits a moment, so that not all devices of a house answer at once.
     Delayed {
         /// When to begin.
@@ -45,8 +52,13 @@ impl Announcement {
     /// When the next step is due, where that is a matter of time.
     pub(super) fn due(self) -> Option<Instant> {
         match self {
-            Announcement::Delayed { until } | Announcement::Settling { until, .. } => Some(until),
-            Announcement::Discovering | Announcement::Done | Announcement::Closing => None,
+            Announcement::Parted { until }
+            | Announcement::Delayed { until }
+            | Announcement::Settling { until, .. } => Some(until),
+            Announcement::Parting
+            | Announcement::Discovering
+            | Announcement::Done
+            | Announcement::Closing => None,
         }
     }
 
@@ -55,10 +67,18 @@ impl Announcement {
         matches!(self, Announcement::Done | Announcement::Closing)
     }
 
+    /// Whether discovery may go out.
+    pub(super) fn lets_discovery_go(self) -> bool {
+        !matches!(self, Announcement::Parting | Announcement::Parted { .. } | Announcement::Closing)
+    }
+
     /// The step to be in at `now`, given whether all announcements are acknowledged.
     pub(super) fn next(self, now: Instant, acknowledged: bool) -> Announcement {
         match self {
-            Announcement::Delayed { until } if now >= until => Announcement::Discovering,
+            Announcement::Parting if acknowledged => Announcement::Parted { until: now + PARTING },
+            Announcement::Parted { until } | Announcement::Delayed { until } if now >= until => {
+                Announcement::Discovering
+            }
             Announcement::Discovering if acknowledged => {
                 Announcement::Settling { until: now + SETTLE, latest: now + SETTLE_LIMIT }
             }
@@ -69,6 +89,8 @@ impl Announcement {
     }
 }
 
+/// What Home Assistant has to unload or remove entities before it reads of them on another topic.
+const PARTING: Duration = Duration::from_secs(1);
 /// Shortest pause between a birth message and our answer.
 const BIRTH_DELAY_MIN: Duration = Duration::from_millis(500);
 /// How much longer that pause may be, by chance.
@@ -102,6 +124,7 @@ mod tests {
                 Announcement::Discovering => 'D',
                 Announcement::Settling { .. } => 's',
                 Announcement::Done => '.',
+                Announcement::Parting | Announcement::Parted { .. } => 'p',
                 Announcement::Closing => '!',
             });
         }

@@ -6,6 +6,7 @@ use super::Bridge;
 use super::announced::Announced;
 use super::announcement::Announcement;
 use crate::entity::Entity;
+use crate::entity::Form;
 use crate::entity::discovery_payload;
 use crate::model::Delivery;
 use crate::model::Message;
@@ -38,9 +39,11 @@ impl Bridge {
     /// Announces everything: discovery, then `online`; states follow when Home Assistant has settled.
     pub(super) fn announce_all(&mut self, now: Instant) {
         self.announcement = Announcement::Discovering;
+        self.announce_devices(now);
         for it in self.entities.values() {
-            let message = self.discovery(&it.entity);
-            self.outbox.put(Lane::Announcement, message, None, now, None);
+            if let Some(message) = self.discovery(&it.entity) {
+                self.outbox.put(Lane::Announcement, message, None, now, None);
+            }
             for message in it.companions(self.presence.qos) {
                 self.outbox.put(Lane::Announcement, message, None, now, None);
             }
@@ -55,22 +58,28 @@ impl Bridge {
         self.announce_availability(true);
     }
 
-    fn discovery(&self, entity: &Entity) -> Message {
+    /// The message that announces `entity`, unless its device is announced as a whole.
+    fn discovery(&self, entity: &Entity) -> Option<Message> {
         let presence = &self.presence;
+        if presence.form == Form::Device {
+            return None;
+        }
         let payload = discovery_payload(entity, &presence.device, &presence.topics, presence.qos);
         let topic = presence.topics.config(entity.platform(), entity.id());
-        Message::retained(topic, payload.into_bytes(), presence.qos)
+        Some(Message::retained(topic, payload.into_bytes(), presence.qos))
     }
 
     /// Adds `entity` and announces it. A predecessor on another platform is removed first; one whose states
     /// meant something else becomes unknown first, for 21 °C is not 21 K, not even when it is retained.
     pub(super) fn announce(&mut self, entity: Entity, now: Instant) {
         let (id, qos) = (entity.id().clone(), self.presence.qos);
+        self.note_change(&entity, now);
         let predecessor = self.entities.remove(&id);
         let mut former = Vec::new();
         match &predecessor {
             Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it, now),
             Some(it) => {
+                self.note_change(&it.entity, now);
                 former.extend(it.companions(qos).map(|it| it.topic));
                 if !it.entity.shares_states_with(&entity) {
                     self.outbox.withdraw(Lane::State, it.topic());
@@ -84,13 +93,13 @@ impl Bridge {
         }
         self.insert(entity, predecessor);
         let Some(it) = self.entities.get(&id) else { return };
-        let discovery = self.link.is_up().then(|| self.discovery(&it.entity));
+        let may_announce = self.may_announce();
+        let discovery = may_announce.then(|| self.discovery(&it.entity)).flatten();
         let companions = Vec::from_iter(it.companions(qos));
         former.retain(|topic| companions.iter().all(|it| it.topic != *topic));
         former.into_iter().for_each(|topic| self.clear(topic, now));
-        if let Some(discovery) = discovery {
-            self.say(discovery, now);
-            companions.into_iter().for_each(|it| self.say(it, now));
+        if may_announce {
+            discovery.into_iter().chain(companions).for_each(|it| self.say(it, now));
             if self.announcement == Announcement::Done {
                 self.announcement = Announcement::Discovering;
             }
@@ -105,13 +114,17 @@ impl Bridge {
         }
     }
 
-    /// Removes `it` from Home Assistant: an empty retained payload deletes its discovery, and others what the broker keeps of
-    /// its state, its attributes and its availability.
+    /// Removes `it` from Home Assistant: an empty retained payload deletes its discovery, or its device tells so, and others
+    /// what the broker keeps of its state, its attributes and its availability.
     fn withdraw(&mut self, it: &Announced, now: Instant) {
         let qos = self.presence.qos;
-        let config = self.presence.topics.config(it.entity.platform(), it.entity.id());
         self.outbox.withdraw(Lane::State, it.topic());
-        self.clear(config, now);
+        match self.presence.form {
+            Form::Entity => {
+                self.clear(self.presence.topics.config(it.entity.platform(), it.entity.id()), now);
+            }
+            Form::Device => self.note_change(&it.entity, now),
+        }
         if it.entity.retained() {
             self.clear(it.topic().clone(), now);
         }
@@ -144,7 +157,7 @@ impl Bridge {
     }
 
     /// Puts `message` behind all other announcements.
-    fn say(&mut self, message: Message, now: Instant) {
+    pub(super) fn say(&mut self, message: Message, now: Instant) {
         self.outbox.put(Lane::Announcement, message, None, now, None);
     }
 
@@ -159,10 +172,12 @@ impl Bridge {
         if let Some(message) = it.set_fed(!is_failing, self.presence.qos) {
             self.outbox.put(Lane::State, message, None, now, None);
         }
-        let value = match is_failing {
-            true if it.entity.has_availability() => return,
-            true => &Value::Unknown,
-            false => &reading.value,
+        let value = match &reading.value {
+            Value::Unavailable if it.entity.has_availability() => return,
+            Value::Unavailable => &Value::Unknown,
+            // It is available, and that is all there is to say.
+            Value::Unknown if it.entity.is_momentary() => return,
+            value => value,
         };
         let updated = it.update(value, now);
         let news = it.set_refused(updated.is_err());

@@ -58,6 +58,8 @@ pub(super) enum Request {
     Register(Box<Entity>),
     /// Remove this entity from Home Assistant.
     Unregister(ObjectId),
+    /// Tell when nothing that is to be announced waits any more.
+    Announced(Sender<()>),
     /// Tell what became of all messages.
     Report(Sender<Report>),
     /// Publish these attributes of an entity: a JSON object.

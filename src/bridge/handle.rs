@@ -85,6 +85,13 @@ impl Handle {
         let _ = self.requests.send(Request::Unregister(id));
     }
 
+    /// Has `done` get a message, if it has room for one, as soon as there is a connection and nothing of all that is to be
+    /// announced or removed waits for the broker. Blocks as [`Handle::register`] does. Where more than 64 wait for that, the
+    /// first of them never hears of it: its channel closes.
+    pub fn when_announced(&self, done: Sender<()>) {
+        let _ = self.requests.send(Request::Announced(done));
+    }
+
     /// Publishes `message` as it is. It is accepted once this returns, and then delivered as `delivery` and its quality
     /// of service say, through whatever happens to broker and network.
     ///
@@ -227,4 +234,4 @@ impl fmt::Display for RefusedBecause {
 impl Error for RefusedBecause {}
 
 /// What MQTT can express, less the length of the topic and the packet identifier.
-const LARGEST: u64 = 268_435_455 - 4;
+pub(super) const LARGEST: u64 = 268_435_455 - 4;

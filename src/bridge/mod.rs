@@ -6,6 +6,10 @@
 
 mod announced;
 mod announcement;
+#[cfg(test)]
+mod announcing_tests;
+mod departure;
+mod devices;
 mod entities;
 mod entrance;
 mod event;
@@ -22,15 +26,17 @@ pub use event::{Inbox, Subscriber};
 pub use handle::{Handle, Refused, RefusedBecause};
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use announced::Announced;
 use announcement::Announcement;
+use departure::Departure;
+use devices::Devices;
 use entrance::Entrance;
 use event::Event;
 use link_state::LinkState;
@@ -42,6 +48,7 @@ use crate::dispatch::Dispatch;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::EntityError;
+use crate::entity::Form;
 use crate::entity::Topics;
 use crate::link::LinkEvent;
 use crate::model::Health;
@@ -62,6 +69,8 @@ pub struct Presence {
     pub device: Device,
     /// Where discovery, states and availability go.
     pub topics: Topics,
+    /// In how many messages a device is announced.
+    pub form: Form,
     /// Quality of service of all of them.
     pub qos: Qos,
     /// Where Home Assistant says that it has started.
@@ -81,6 +90,10 @@ pub struct Bridge {
     spooling: Spooling,
     link: LinkState,
     announcement: Announcement,
+    devices: Devices,
+    departure: Departure,
+    /// Who wants to know when all is announced.
+    awaiting: VecDeque<Sender<()>>,
     /// What the broker is to send, and who is to have it.
     wire: Wire,
     dispatch: Dispatch,
@@ -127,6 +140,9 @@ pub fn new(
         spooling: Spooling::new(spool, spool_events),
         link: LinkState::default(),
         announcement: Announcement::Done,
+        devices: Devices::default(),
+        departure: Departure::default(),
+        awaiting: VecDeque::new(),
         wire: Wire::new(birth),
         dispatch: Dispatch::new(),
         registry: None,
@@ -165,6 +181,12 @@ impl Presence {
         entity.check_with(&self.device, &self.topics)
     }
 
+    /// The same presence, which Home Assistant knows by `identity`, whatever its host is called now.
+    pub fn identified(self, identity: ObjectId) -> Presence {
+        let device = Device { identifier: identity.clone(), ..self.device };
+        Presence { device, topics: self.topics.with_identity(identity), ..self }
+    }
+
     /// The retained message that says this device is there or gone. Also the connection's will, so that a
     /// crash says `offline` too, on the same topic with the same quality of service.
     pub fn availability(&self, online: bool) -> Message {
@@ -183,6 +205,18 @@ impl Bridge {
         self.presence.check(&entity)?;
         self.insert(entity, None);
         Ok(())
+    }
+
+    /// Has the messages of `before` delivered ahead of all that is announced, once, when the first connection is there, and
+    /// those of `after` when all is announced: what it takes to be rid of what an earlier run announced, and to have Home
+    /// Assistant know again what it knows by another topic. To be called before [`Bridge::run`].
+    ///
+    /// A group of `before` is sent when the one before it was acknowledged and Home Assistant has had a second to work
+    /// through it; discovery likewise, after the last group. When `after` is acknowledged too, `done` gets a
+    /// message, if it has room. A connection that is lost meanwhile changes nothing of that; what was not acknowledged then
+    /// is sent again, with all of its group.
+    pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
+        self.departure = Departure::new(before, after, done);
     }
 
     /// Handles events, one at a time, until told to stop or the link has ended.
@@ -205,6 +239,9 @@ impl Bridge {
         std::mem::take(&mut self.dispatch).stop(CALLBACKS_END);
         // From here on: a callback that hangs takes none of it from what waits.
         let (began, limit) = (Instant::now(), limit.min(LONGEST_END));
+        if self.may_announce() {
+            self.hurry_devices(began);
+        }
         self.announcement = Announcement::Closing;
         // A quarter is left for the last message, however much before it is never acknowledged.
         self.deliver(inbox, began + limit / 4 * 3);
@@ -270,11 +307,13 @@ impl Bridge {
         let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).filter(|_| self.link.is_up());
         let unanswered = self.link.unanswered_since().map(|it| it + ACKNOWLEDGE_LIMIT);
         let step = self.announcement.due().filter(|_| self.link.is_up());
+        let device = self.devices.due().filter(|_| self.may_announce());
         overdue
             .into_iter()
             .chain(unanswered)
             .chain(self.dispatch.due())
             .chain(step)
+            .chain(device)
             .chain(self.outbox.order_due(Instant::now(), self.situation()))
             .min()
     }

@@ -11,6 +11,7 @@ use crate::config;
 use crate::entity::BinarySensor;
 use crate::entity::Device;
 use crate::entity::Entity;
+use crate::entity::Form;
 use crate::entity::Sensor;
 use crate::entity::Topics;
 use crate::link::Link;
@@ -39,8 +40,10 @@ pub(super) fn presence() -> Presence {
             manufacturer: String::new(),
             model: String::new(),
             sw_version: String::new(),
+            via: None,
         },
         topics: Topics::new(topic("homeassistant"), node, state, availability).unwrap(),
+        form: Form::Entity,
         qos: Qos::AtLeastOnce,
         birth_topic: topic("homeassistant/status"),
         birth_payload: "online".to_owned(),
@@ -54,12 +57,21 @@ fn spool() -> config::Spool {
 
 /// A bridge without a connection: what it would publish waits in its outbox.
 pub(super) fn bridge() -> Bridge {
+    bridge_of(presence())
+}
+
+/// The same with this presence.
+pub(super) fn bridge_of(presence: Presence) -> Bridge {
     let ((_, stop), (_, link)) = (bounded(0), bounded(0));
-    super::new(presence(), WINDOW, spool(), Health::default(), stop, link).0
+    super::new(presence, WINDOW, spool(), Health::default(), stop, link).0
 }
 
 /// `bridge` with a connection to `broker`, and what comes from there.
-fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEvent>) {
+pub(super) fn connect(
+    bridge: &mut Bridge,
+    broker: &mock::Broker,
+    now: Instant,
+) -> (Link, Receiver<LinkEvent>) {
     let presence = presence();
     let options = Options {
         broker: config::Broker::from(broker.address()),
@@ -82,7 +94,7 @@ fn connect(bridge: &mut Bridge, broker: &mock::Broker) -> (Link, Receiver<LinkEv
     let link = Link::start(options, reports).unwrap();
     let up = reported.recv_timeout(LIMIT).unwrap();
     assert!(matches!(up, LinkEvent::Up(_)), "{up:?}");
-    bridge.handle(Event::Link(up), Instant::now());
+    bridge.handle(Event::Link(up), now);
     (link, reported)
 }
 
@@ -121,7 +133,7 @@ fn online_comes_after_all_discovery_even_if_it_waits_from_the_connection_before(
 fn once_the_end_has_begun_a_birth_message_brings_no_more_online() {
     let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
     let (mut bridge, now) = (bridge(), Instant::now());
-    let _link = connect(&mut bridge, &broker);
+    let _link = connect(&mut bridge, &broker, Instant::now());
     bridge.announcement = Announcement::Closing;
     bridge.announce_availability(false);
     bridge.handle(Event::Tick, now);
@@ -139,7 +151,7 @@ fn offline_is_acknowledged_although_something_else_never_is() {
     let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
     let ((_, stop), (_, events)) = (bounded(0), bounded(0));
     let (mut bridge, mut inbox, _) = super::new(presence(), WINDOW, spool(), Health::default(), stop, events);
-    let (_link, events) = connect(&mut bridge, &broker);
+    let (_link, events) = connect(&mut bridge, &broker, Instant::now());
     inbox.link = events;
     let availability = presence().topics.availability().clone();
     let deadline = Instant::now() + LIMIT;
@@ -170,7 +182,7 @@ fn what_is_published_once_the_end_has_begun_is_handed_back_rather_than_lost() {
 fn a_broker_that_acknowledges_nothing_is_given_up_however_busy_the_bridge_is() {
     let broker = mock::Broker::start(mock::Faults { withhold_acks: Some(1), ..Default::default() }).unwrap();
     let mut bridge = bridge();
-    let _link = connect(&mut bridge, &broker);
+    let _link = connect(&mut bridge, &broker, Instant::now());
     let now = Instant::now();
     for (after, is_up) in [(Duration::ZERO, true), (ACKNOWLEDGE_LIMIT, false)] {
         bridge.handle(reading(), now + after);
@@ -216,5 +228,5 @@ fn a_broker_that_sends_without_a_pause_leaves_the_others_a_turn() {
     };
 }
 
-const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
 const WINDOW: u16 = 90;

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crossbeam_channel::Sender;
+
 use super::announcement::Announcement;
 use super::event::{Event, Publish, Request, Subscriber};
 use super::{ACKNOWLEDGE_LIMIT, Bridge};
@@ -48,6 +50,7 @@ impl Bridge {
         match request {
             Request::Register(entity) => self.announce(*entity, now),
             Request::Unregister(id) => self.unregister(&id, now),
+            Request::Announced(done) => self.tell_when_announced(done),
             Request::Report(tell) => drop(tell.try_send(self.figures(now))),
             Request::Attributes(id, payload) => self.set_attributes(&id, payload, now),
             Request::Available(id, available) => self.set_available(&id, available, now),
@@ -88,7 +91,7 @@ impl Bridge {
                 self.health.set_link_up();
                 self.wire.connected();
                 self.dispatch.connected();
-                self.announce_all(now);
+                self.begin(now);
             }
             LinkEvent::Delivered(token) => {
                 self.outbox.acknowledge(token);
@@ -185,15 +188,65 @@ impl Bridge {
         if !self.link.is_up() {
             return;
         }
-        let next = self.announcement.next(now, self.outbox.is_announced());
-        match (self.announcement, next) {
-            (Announcement::Delayed { .. }, Announcement::Discovering) => self.announce_all(now),
+        if self.may_announce() {
+            self.proceed_devices(now);
+        }
+        let acknowledged = self.outbox.is_announced();
+        let is_told = self.announcement == Announcement::Parting || self.devices.are_told();
+        let next = self.announcement.next(now, acknowledged && is_told);
+        match (std::mem::replace(&mut self.announcement, next), next) {
+            (Announcement::Parting, Announcement::Parted { .. }) => self.departure.group_arrived(),
+            (Announcement::Delayed { .. } | Announcement::Parted { .. }, Announcement::Discovering) => {
+                self.begin(now);
+            }
             (Announcement::Settling { .. }, Announcement::Done) => {
                 log::info!("announced {} entities to Home Assistant", self.entities.len());
+                let (messages, done) = self.departure.last();
+                messages.into_iter().for_each(|it| self.say(it, now));
+                self.awaiting.extend(done);
             }
             _ => {}
         }
-        self.announcement = next;
+        self.tell_announced();
+    }
+
+    /// Begins with the next group of what is left behind, or, when there is none, to announce.
+    fn begin(&mut self, now: Instant) {
+        match (self.departure.group(), self.announcement) {
+            // The group before it was acknowledged, and Home Assistant may still work through it.
+            (_, Announcement::Parted { until }) if now < until => {}
+            (Some(group), _) => {
+                for message in group {
+                    self.outbox.put(Lane::Announcement, message.clone(), None, now, None);
+                }
+                self.announcement = Announcement::Parting;
+            }
+            (None, _) => self.announce_all(now),
+        }
+    }
+
+    /// Whether discovery may go out at all.
+    pub(super) fn may_announce(&self) -> bool {
+        self.link.is_up() && self.announcement.lets_discovery_go()
+    }
+
+    /// Takes note that `done` is to hear when all is announced. The one that has waited longest hears nothing any more
+    /// where too many do.
+    fn tell_when_announced(&mut self, done: Sender<()>) {
+        if self.awaiting.len() >= AWAITING {
+            self.awaiting.pop_front();
+        }
+        self.awaiting.push_back(done);
+    }
+
+    /// Tells those who wait for it that all is announced, where it is.
+    fn tell_announced(&mut self) {
+        let is_past = matches!(self.announcement, Announcement::Settling { .. } | Announcement::Done);
+        if is_past && !self.awaiting.is_empty() && self.outbox.is_announced() && self.devices.are_told() {
+            self.awaiting.drain(..).for_each(|done| {
+                let _ = done.try_send(());
+            });
+        }
     }
 
     /// What became of all messages, in all and for each entity.
@@ -217,5 +270,7 @@ impl Bridge {
     }
 }
 
+/// How many may wait for all to be announced.
+const AWAITING: usize = 64;
 /// How many topic filters go into one packet at most: their answer has room in any broker's buffers.
 const FILTERS: usize = 100;

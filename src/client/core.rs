@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::StartError;
 use crate::bridge;
@@ -19,6 +19,7 @@ use crate::entity::Topics;
 use crate::link::Link;
 use crate::link::Options;
 use crate::model::Health;
+use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::TopicError;
@@ -33,7 +34,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// Starts what `config` describes, with `entities` to be announced, to run until `stop` closes. The link begins to
+    /// Starts what `config` describes, with `entities` to be announced as `presence` says, to run until `stop` closes. The link begins to
     /// connect at once; what it reports waits for [`Core::run`].
     ///
     /// # Errors
@@ -41,11 +42,11 @@ impl Core {
     /// [`StartError`], with nothing started.
     pub fn start(
         config: &Config,
+        presence: Presence,
         entities: impl IntoIterator<Item = Entity>,
         health: Health,
         stop: Receiver<Infallible>,
     ) -> Result<Core, StartError> {
-        let presence = presence(config).map_err(StartError::Topic)?;
         let options = link_options(config, &presence);
         let (reports, reported) = bounded(LINK_EVENTS);
         let (window, spool) = (config.client.max_in_flight, config.spool.clone());
@@ -56,6 +57,11 @@ impl Core {
         let failed = |cause| StartError::System { part: "the link thread", cause };
         let link = Link::start(options, reports).map_err(failed)?;
         Ok(Core { bridge, inbox, handle, link })
+    }
+
+    /// Has what an earlier run announced removed and moved, as [`Bridge::depart`].
+    pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
+        self.bridge.depart(before, after, done);
     }
 
     /// A handle to the bridge.
@@ -95,6 +101,7 @@ pub fn presence(config: &Config) -> Result<Presence, TopicError> {
         manufacturer: discovery.manufacturer.clone(),
         model: discovery.model.clone(),
         sw_version: discovery.sw_version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+        via: None,
     };
     let topics = &config.topics;
     Ok(Presence {
@@ -105,6 +112,7 @@ pub fn presence(config: &Config) -> Result<Presence, TopicError> {
             topics.state.clone(),
             topics.availability.clone(),
         )?,
+        form: discovery.form,
         qos: config.client.qos,
         layout: topics.layout.clone(),
         birth_topic: discovery.birth_topic.clone(),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Client, PublishError, SubscribeError, Subscription};
 use crate::entity::Command;
+use crate::entity::CommandError;
 use crate::entity::Entity;
 use crate::model::Chain;
 use crate::model::Incoming;
@@ -149,20 +150,30 @@ impl EntityHandle {
         &self,
         mut callback: impl FnMut(&EntityHandle, Command, &Incoming) + Send + 'static,
     ) -> Result<Subscription, SubscribeError> {
-        let Some(topic) = self.command_topic() else {
-            return Err(SubscribeError::NoCommands { entity: self.id().to_string() });
-        };
-        let (entity, mut was_refused) = (self.clone(), false);
-        let forward = move |message: Incoming| {
-            let command = entity.entity.command(&message.payload);
+        let mut was_refused = false;
+        self.on_any_command(move |entity, command, message| {
             let is_news = std::mem::replace(&mut was_refused, command.is_err()) != command.is_err();
             match command {
-                Ok(command) => callback(&entity, command, &message),
+                Ok(command) => callback(entity, command, message),
                 Err(error) if is_news => {
                     log::warn!("a command on {} is ignored: {}", message.topic, Chain(&error));
                 }
                 Err(error) => log::debug!("a command on {} is ignored: {}", message.topic, Chain(&error)),
             }
+        })
+    }
+
+    /// As [`EntityHandle::on_command`], for what is no command of this entity, too.
+    pub(crate) fn on_any_command(
+        &self,
+        mut callback: impl FnMut(&EntityHandle, Result<Command, CommandError>, &Incoming) + Send + 'static,
+    ) -> Result<Subscription, SubscribeError> {
+        let Some(topic) = self.command_topic() else {
+            return Err(SubscribeError::NoCommands { entity: self.id().to_string() });
+        };
+        let entity = self.clone();
+        let forward = move |message: Incoming| {
+            callback(&entity, entity.entity.command(&message.payload), &message);
         };
         self.client.subscribe_for(Some(self.id().clone()), topic.into(), Qos::AtLeastOnce, forward)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::StartError;
-use super::core::Core;
+use super::core::{Core, presence};
 use crate::bridge::Farewell;
 use crate::bridge::Handle;
 use crate::config::Config;
@@ -33,7 +33,8 @@ impl Life {
         let (stop, stopped) = bounded(0);
         let (limit, limited) = bounded(1);
         let (tell, farewell) = bounded(1);
-        let mut core = Core::start(config, [], health, stopped)?;
+        let presence = presence(config).map_err(StartError::Topic)?;
+        let mut core = Core::start(config, presence, [], health, stopped)?;
         let handle = core.handle();
         let body = move || {
             core.run();

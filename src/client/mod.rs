@@ -321,6 +321,18 @@ impl Client {
         }
     }
 
+    /// The client of a bridge that its owner runs, as the daemon does: it cannot end it.
+    #[doc(hidden)]
+    pub fn of(handle: Handle, health: Health) -> Client {
+        Client { handle, health, life: Hold::Knows(Weak::new()) }
+    }
+
+    /// The handle of `entity`, which is registered.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn entity(&self, entity: Entity) -> EntityHandle {
+        EntityHandle::new(self.without_life(), entity)
+    }
+
     /// The same client, which does not keep the connection alive.
     fn without_life(&self) -> Client {
         let life = match &self.life {

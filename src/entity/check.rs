@@ -204,6 +204,10 @@ pub(super) fn on_device(entity: &Entity, device: &Device, topics: &Topics) -> Re
         let expected = format!("a name that does not begin with the device's, {:?}", device.name);
         problems.add("name", expected, quoted(&entity.name));
     }
+    if device.identifier != *topics.identity() && device.identifier == *topics.node() {
+        let expected = "another identifier: our own device is announced there";
+        problems.add("device", expected, quoted(device.identifier.as_str()));
+    }
     if let Some(told) = topics.told_where_availability_is(entity) {
         let expected =
             format!("another id: its {told} would go to the availability topic {}", topics.availability());
@@ -324,6 +328,7 @@ mod tests {
             manufacturer: String::new(),
             model: String::new(),
             sw_version: String::new(),
+            via: None,
         };
         let [prefix, state, availability] =
             ["homeassistant", "luigi/pi", "luigi/pi/availability"].map(|text| Topic::new(text).unwrap());

@@ -75,6 +75,12 @@ impl StateClass {
         StateClass::TotalIncreasing,
     ];
 
+    /// Those that a sensor of `device_class` may have, none where its states are no numbers; `None` where Home Assistant
+    /// knows no such class.
+    pub fn allowed(device_class: &str) -> Option<&'static [StateClass]> {
+        SensorClass::named(device_class).map(|class| class.state_classes)
+    }
+
     /// As it stands in the discovery payload.
     pub fn as_str(self) -> &'static str {
         match self {

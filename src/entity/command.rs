@@ -74,7 +74,7 @@ impl Entity {
             platform: self.platform(),
             entity: self.id.clone(),
             expected,
-            found,
+            found: if self.is_secret() { "another".to_owned() } else { found },
         })
     }
 

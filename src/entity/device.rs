@@ -2,19 +2,21 @@
 
 use crate::model::ObjectId;
 
-/// The device under which Home Assistant groups our entities.
+/// A device under which Home Assistant groups entities.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Device {
     /// What identifies it to Home Assistant. A change makes a new device there.
     pub identifier: ObjectId,
     /// Its name; the name of an entity may not begin with it, see [`Entity::check_with`](super::Entity::check_with).
     pub name: String,
-    /// Who made it.
+    /// Who made it; nothing where that is not known.
     pub manufacturer: String,
-    /// What it is.
+    /// What it is; nothing where that is not known.
     pub model: String,
-    /// The version of its software.
+    /// The version of its software; nothing where that is not known.
     pub sw_version: String,
+    /// The identifier of the device that connects it, where it is not connected by itself.
+    pub via: Option<ObjectId>,
 }
 
 /// The program that announces entities, for whoever wonders where they come from.

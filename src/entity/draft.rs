@@ -76,6 +76,7 @@ impl Draft {
                 qos: self.qos,
                 attributes: self.attributes,
                 availability: self.availability,
+                device: None,
                 kind,
             }),
             _ => Err(problems.of(platform, &self.id)),

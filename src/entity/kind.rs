@@ -119,7 +119,7 @@ impl Kind {
     }
 
     /// Whether it is a sensor whose states are numbers.
-    fn has_numbers(&self) -> bool {
+    pub(super) fn has_numbers(&self) -> bool {
         match self {
             Kind::Sensor { class: Some(class), .. } => class.is_numeric(),
             Kind::Sensor { unit, state_class, precision, .. } => {

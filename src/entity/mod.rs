@@ -45,7 +45,7 @@ pub use form::Form;
 pub use light::{Color, Light, LightCommand, LightState};
 pub use number::Number;
 pub use other::Other;
-pub use payload::discovery_payload;
+pub use payload::{device_payload, discovery_payload};
 pub use platform::Platform;
 pub use problem::{EntityError, Problem};
 pub use select::Select;
@@ -56,6 +56,7 @@ pub use text::Text;
 pub use topics::Topics;
 pub use update::{Update, UpdateState};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Delivery;
@@ -79,6 +80,8 @@ pub struct Entity {
     qos: Option<Qos>,
     attributes: bool,
     availability: bool,
+    /// `None` is our own.
+    device: Option<Arc<Device>>,
     kind: Kind,
 }
 
@@ -143,9 +146,19 @@ impl Entity {
         self.kind.has_states()
     }
 
+    /// Whether its states are numbers: it is a number, or a sensor of a class, unit, state class or precision that says so.
+    pub fn has_numbers(&self) -> bool {
+        self.kind.has_numbers() || matches!(self.kind, Kind::Number { .. })
+    }
+
     /// Whether Home Assistant asks things of it, on [`Topics::command`].
     pub fn takes_commands(&self) -> bool {
         self.kind.takes_commands()
+    }
+
+    /// Whether what it is set to is for nobody else's eyes: a text in the mode `password`.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Text { mode: text::PASSWORD, .. })
     }
 
     /// Whether it has attributes beside its state, on [`Topics::attributes`].
@@ -203,6 +216,17 @@ impl Entity {
         self
     }
 
+    /// The same entity as part of `device`, which is connected by our own: all else stays, and it is available no longer than
+    /// our own is.
+    pub fn on_device(self, device: Arc<Device>) -> Entity {
+        Entity { device: Some(device), ..self }
+    }
+
+    /// The device that it belongs to, where that is not our own.
+    pub fn own_device(&self) -> Option<&Arc<Device>> {
+        self.device.as_ref()
+    }
+
     /// Whether Home Assistant 2023.12, the oldest we look after, takes it without complaint. An entity
     /// for which this is false is fine in newer ones. What is in the fields of [`Other`] is not looked at.
     pub fn known_in_2023_12(&self) -> bool {
@@ -223,13 +247,13 @@ impl Entity {
         }
     }
 
-    /// Checks what depends on where the entity is announced.
+    /// Checks what depends on where the entity is announced: by `device`, our own.
     ///
     /// # Errors
     ///
-    /// [`EntityError`] when its name begins with the device's, which older versions of Home Assistant cut
+    /// [`EntityError`] when its name begins with that of its device, which older versions of Home Assistant cut
     /// off with a complaint and newer ones show twice; or when something of it would go to the availability topic.
     pub fn check_with(&self, device: &Device, topics: &Topics) -> Result<(), EntityError> {
-        check::on_device(self, device, topics)
+        check::on_device(self, self.device.as_deref().unwrap_or(device), topics)
     }
 }

@@ -127,4 +127,5 @@ impl fmt::Debug for Pattern {
 }
 
 /// From `homeassistant/components/text/const.py`.
-const MODES: &[&str] = &["text", "password"];
+const MODES: &[&str] = &["text", PASSWORD];
+pub(super) const PASSWORD: &str = "password";

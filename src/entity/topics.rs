@@ -4,7 +4,7 @@ use crate::model::ObjectId;
 use crate::model::Topic;
 use crate::model::TopicError;
 
-use super::{Entity, Platform};
+use super::{Device, Entity, Platform};
 
 /// The topics of a device, laid out as Luigi's Python module `ha-mqtt-py` has them, so that
 /// whoever moves over keeps entities and history.
@@ -15,6 +15,8 @@ pub struct Topics {
     // Invariant, from `new`: even the longest platform and id make legal topics.
     discovery_prefix: Topic,
     node: ObjectId,
+    /// What the unique ids begin with, and the identifier of our own device.
+    identity: ObjectId,
     state: Topic,
     availability: Topic,
 }
@@ -35,12 +37,32 @@ impl Topics {
         let longest = ObjectId::sanitized(&"x".repeat(usize::from(u8::MAX)));
         discovery_prefix.join(&config_levels(LONGEST_PLATFORM, &node, &longest))?;
         state.join(&format!("{longest}/{AVAILABILITY}"))?;
-        Ok(Topics { discovery_prefix, node, state, availability })
+        let identity = node.clone();
+        Ok(Topics { discovery_prefix, node, identity, state, availability })
+    }
+
+    /// The same topics, for entities that Home Assistant knows by `identity`: what [`Topics::node`] was when it saw them first.
+    pub fn with_identity(self, identity: ObjectId) -> Topics {
+        Topics { identity, ..self }
     }
 
     /// Where the entity `id` is announced: `<prefix>/<platform>/<node>/<id>/config`.
     pub fn config(&self, platform: Platform, id: &ObjectId) -> Topic {
         self.discovery_prefix.join(&config_levels(platform, &self.node, id)).expect(FITS)
+    }
+
+    /// Where all entities of `device` are announced in one message: `<prefix>/device/<node>/config` for our own device, for
+    /// another one with its identifier in the place of the node.
+    pub fn device_config(&self, device: &Device) -> Topic {
+        let is_ours = device.identifier == self.identity;
+        let node = if is_ours { &self.node } else { &device.identifier };
+        self.discovery_prefix.join(&format!("device/{node}/config")).expect(FITS)
+    }
+
+    /// By this Home Assistant knows the entity `id` again for ever, whatever its name, its topics and its device: the Python
+    /// module's rule, `<identity>_<id>`.
+    pub fn unique_id(&self, id: &ObjectId) -> String {
+        format!("{}_{id}", self.identity)
     }
 
     /// Where its states go: `<state>/<id>`.
@@ -76,6 +98,11 @@ impl Topics {
     /// The level of the discovery topics that is the device's own.
     pub fn node(&self) -> &ObjectId {
         &self.node
+    }
+
+    /// What identifies our own device to Home Assistant, and begins the unique ids: the node, unless told otherwise.
+    pub fn identity(&self) -> &ObjectId {
+        &self.identity
     }
 
     /// What of `entity` would go to the device's own availability topic, if anything.

@@ -1,18 +1,21 @@
-//! What Home Assistant would read out of one discovery payload: [`Announced`].
+//! What Home Assistant would read of one entity out of a discovery payload: [`Announced`].
 
 use serde_json::{Map, Value};
 
-use crate::model::ObjectId;
+use crate::entity;
 use crate::model::Topic;
 
 /// An entity as it was announced. Every key may have its long or its short name.
 #[derive(Debug)]
 pub(super) struct Announced {
+    /// The topic by which alone it changes.
+    pub(super) announced_on: String,
     platform: Platform,
     unique_id: Option<String>,
     pub(super) name: String,
     pub(super) device: String,
     pub(super) unit: String,
+    /// Empty where it tells no state.
     pub(super) state_topic: String,
     pub(super) availability: Vec<Availability>,
     pub(super) rule: Rule,
@@ -31,6 +34,8 @@ enum Platform {
         on: String,
         off: String,
     },
+    /// Whatever it tells.
+    Other(&'static str),
 }
 
 /// A topic that tells whether the entity is available.
@@ -50,44 +55,42 @@ pub(super) enum Rule {
 }
 
 impl Announced {
-    /// The entity that `payload` announces on a discovery topic with `levels` between prefix and `config`;
-    /// else why Home Assistant would not take it.
-    pub(super) fn parse(levels: &str, payload: &str) -> Result<Announced, String> {
-        let levels: Vec<&str> = levels.split('/').collect();
-        let (platform, ids) = match levels[..] {
-            [platform, object] => (platform, vec![object]),
-            [platform, node, object] => (platform, vec![node, object]),
-            _ => return Err("expected a topic prefix/platform/[node/]object/config".to_owned()),
-        };
-        for id in ids {
-            ObjectId::new(id).map_err(|error| error.to_string())?;
-        }
-        let config: Map<String, Value> =
-            serde_json::from_str(payload).map_err(|error| format!("expected a JSON object: {error}"))?;
+    /// The entity of `platform` that `config` announces on `topic`; else why Home Assistant would not take it.
+    pub(super) fn new(
+        topic: &str,
+        platform: entity::Platform,
+        config: &Map<String, Value>,
+    ) -> Result<Announced, String> {
+        let announced_on = topic.to_owned();
         let platform = match platform {
-            "sensor" => sensor(&config)?,
-            "binary_sensor" => Platform::BinarySensor {
-                on: text(&config, "payload_on", "pl_on")?.unwrap_or("ON".to_owned()),
-                off: text(&config, "payload_off", "pl_off")?.unwrap_or("OFF".to_owned()),
+            entity::Platform::Sensor => sensor(config)?,
+            entity::Platform::BinarySensor => Platform::BinarySensor {
+                on: text(config, "payload_on", "pl_on")?.unwrap_or("ON".to_owned()),
+                off: text(config, "payload_off", "pl_off")?.unwrap_or("OFF".to_owned()),
             },
-            it => return Err(format!("expected a sensor or binary_sensor, found {it:?}")),
+            other => Platform::Other(other.as_str()),
         };
-        let device = match find(&config, "device", "dev") {
+        let device = match find(config, "device", "dev") {
             Some(Value::Object(device)) => text(device, "name", "name")?.unwrap_or_default(),
             Some(_) => return Err("device: expected an object".to_owned()),
             None => String::new(),
         };
         let name = match config.get("name") {
             Some(Value::Null) => device.clone(),
-            _ => text(&config, "name", "name")?.unwrap_or_else(|| platform.default_name().to_owned()),
+            _ => text(config, "name", "name")?.unwrap_or_else(|| platform.default_name()),
         };
         Ok(Announced {
-            unique_id: text(&config, "unique_id", "uniq_id")?,
-            unit: text(&config, "unit_of_measurement", "unit_of_meas")?.unwrap_or_default(),
-            state_topic: topic(&config, "state_topic", "stat_t")?
-                .ok_or("state_topic: expected one, found none")?,
-            availability: availability(&config)?,
-            rule: match text(&config, "availability_mode", "avty_mode")?.as_deref() {
+            unique_id: text(config, "unique_id", "uniq_id")?,
+            unit: text(config, "unit_of_measurement", "unit_of_meas")?.unwrap_or_default(),
+            state_topic: match self::topic(config, "state_topic", "stat_t")? {
+                None if !matches!(platform, Platform::Other(_)) => {
+                    return Err("state_topic: expected one, found none".to_owned());
+                }
+                topic => topic.unwrap_or_default(),
+            },
+            announced_on,
+            availability: availability(config)?,
+            rule: match text(config, "availability_mode", "avty_mode")?.as_deref() {
                 Some("all") => Rule::All,
                 Some("any") => Rule::Any,
                 Some("latest") | None => Rule::Latest,
@@ -103,8 +106,9 @@ impl Announced {
 
     /// Whether Home Assistant would take the two for one entity.
     pub(super) fn is_same_as(&self, other: &Announced) -> bool {
-        let same_platform = std::mem::discriminant(&self.platform) == std::mem::discriminant(&other.platform);
-        same_platform && self.unique_id.is_some() && self.unique_id == other.unique_id
+        self.platform.name() == other.platform.name()
+            && self.unique_id.is_some()
+            && self.unique_id == other.unique_id
     }
 
     /// Whether `topic` tells its availability.
@@ -133,21 +137,45 @@ impl Announced {
             {
                 Err(format!("expected one of {options:?}, found {payload:?}"))
             }
-            Platform::Sensor { .. } => match payload.chars().count() {
-                0..=MAX_STATE_CHARS => Ok(payload.to_owned()),
-                count => Err(format!("expected at most {MAX_STATE_CHARS} characters, found {count}")),
-            },
+            Platform::Sensor { .. } => short(payload),
+            Platform::Other(_) => short(&said(payload)),
         }
     }
 }
 
 impl Platform {
-    /// What an entity without a name is called.
-    fn default_name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
-            Platform::Sensor { .. } => "MQTT Sensor",
-            Platform::BinarySensor { .. } => "MQTT Binary sensor",
+            Platform::Sensor { .. } => "sensor",
+            Platform::BinarySensor { .. } => "binary_sensor",
+            Platform::Other(name) => name,
         }
+    }
+
+    /// What an entity without a name is called.
+    fn default_name(&self) -> String {
+        match self {
+            Platform::Sensor { .. } => "MQTT Sensor".to_owned(),
+            Platform::BinarySensor { .. } => "MQTT Binary sensor".to_owned(),
+            Platform::Other(name) => format!("MQTT {name}"),
+        }
+    }
+}
+
+fn short(state: &str) -> Result<String, String> {
+    match state.chars().count() {
+        0..=MAX_STATE_CHARS => Ok(state.to_owned()),
+        count => Err(format!("expected at most {MAX_STATE_CHARS} characters, found {count}")),
+    }
+}
+
+/// What `payload` says in one word: on and off in lower case, of a light its state, of an event its type.
+fn said(payload: &str) -> String {
+    let json = serde_json::from_str::<Map<String, Value>>(payload).unwrap_or_default();
+    let word = ["state", "event_type"].iter().find_map(|key| json.get(*key)?.as_str());
+    match word.unwrap_or(payload) {
+        word @ ("ON" | "OFF") => word.to_lowercase(),
+        word => word.to_owned(),
     }
 }
 
@@ -202,7 +230,7 @@ fn one_availability(config: &Map<String, Value>, topic: String) -> Result<Availa
 }
 
 /// The value of a key under its long or its short name.
-fn find<'a>(config: &'a Map<String, Value>, long: &str, short: &str) -> Option<&'a Value> {
+pub(super) fn find<'a>(config: &'a Map<String, Value>, long: &str, short: &str) -> Option<&'a Value> {
     config.get(long).or_else(|| config.get(short))
 }
 
@@ -230,18 +258,24 @@ pub(super) const MAX_STATE_CHARS: usize = 255;
 
 #[cfg(test)]
 mod tests {
+    use super::super::announcement::components;
     use super::*;
+
+    fn parse(levels: &str, payload: &str) -> Result<Announced, String> {
+        let mut components = components("t", levels, payload)?;
+        components.remove(0).map(|(_, entity)| entity.unwrap())
+    }
 
     #[track_caller]
     fn check_state(platform: &str, config: &str, payload: &str, expected: Result<&str, &str>) {
         let config = format!(r#"{{"state_topic":"s"{config}}}"#);
-        let entity = Announced::parse(&format!("{platform}/x"), &config).unwrap();
+        let entity = parse(&format!("{platform}/x"), &config).unwrap();
         assert_eq!(entity.state(payload), expected.map(str::to_owned).map_err(str::to_owned));
     }
 
     #[track_caller]
     fn check_refused(levels: &str, payload: &str, expected: &str) {
-        assert_eq!(Announced::parse(levels, payload).unwrap_err(), expected);
+        assert_eq!(parse(levels, payload).unwrap_err(), expected);
     }
 
     #[test]
@@ -269,6 +303,10 @@ mod tests {
             ("binary_sensor", r#","payload_on":"1","pl_off":"0""#, "1", Ok("on")),
             ("binary_sensor", r#","payload_on":"1","pl_off":"0""#, "0", Ok("off")),
             ("binary_sensor", "", "None", Ok("unknown")),
+            ("switch", "", "ON", Ok("on")),
+            ("number", "", "20.5", Ok("20.5")),
+            ("light", "", r#"{"state":"OFF","brightness":3}"#, Ok("off")),
+            ("event", "", r#"{"event_type":"press"}"#, Ok("press")),
         ] {
             check_state(platform, config, payload, expected);
         }
@@ -285,7 +323,7 @@ mod tests {
             ("sensor", r#"{"state_topic":"s","device":{"name":"Pi"}}"#, "MQTT Sensor"),
             ("binary_sensor", r#"{"state_topic":"s"}"#, "MQTT Binary sensor"),
         ] {
-            assert_eq!(Announced::parse(&format!("{platform}/pi/x"), config).unwrap().name, name);
+            assert_eq!(parse(&format!("{platform}/pi/x"), config).unwrap().name, name);
         }
     }
 
@@ -295,7 +333,7 @@ mod tests {
         check_refused("sensor/k.lan/x", "{}", id);
         check_refused("sensor/k.lan", "{}", id);
         check_refused("sensor/a/b/c", "{}", "expected a topic prefix/platform/[node/]object/config");
-        check_refused("switch/x", "{}", r#"expected a sensor or binary_sensor, found "switch""#);
+        check_refused("switches/x", "{}", r#"expected a platform of entities, found "switches""#);
         for (payload, problem) in [
             ("[]", "expected a JSON object: invalid type: sequence, expected a map at line 1 column 0"),
             ("{}", "state_topic: expected one, found none"),

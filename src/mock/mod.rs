@@ -4,6 +4,7 @@
 //! TCP with the ordinary link. [`View`] is fed with what arrives there. Nothing of it runs unless it is started.
 
 mod announced;
+mod announcement;
 mod broker;
 mod connection;
 mod event;

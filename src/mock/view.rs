@@ -6,17 +6,19 @@ use super::Publish;
 use super::announced::Announced;
 use super::announced::MAX_STATE_CHARS;
 use super::announced::Rule;
+use super::announcement::{components, is_migration};
 use super::record::visible;
 
 /// The entities that Home Assistant would have made of the discovery payloads it was fed with, and their states.
 ///
-/// It knows sensors and binary sensors announced one by one (`prefix/platform/[node/]object/config`), availability,
-/// units, precision, options. It does not evaluate templates and does not let states expire. What Home
-/// Assistant would refuse is listed as a problem.
+/// It knows entities announced one by one (`prefix/platform/[node/]object/config`) or with their device
+/// (`prefix/device/[node/]object/config`), availability, and of sensors and binary sensors units, precision, options; of
+/// others it shows what they tell. It does not evaluate templates and does not let states expire. What Home Assistant
+/// would refuse is listed as a problem.
 #[derive(Debug)]
 pub struct View {
     prefix: String,
-    /// By discovery topic.
+    /// By platform and ids, as Home Assistant tells them apart.
     entities: BTreeMap<String, Announced>,
     /// The last payload of each topic that an entity listens to, or that an entity to come would get as retained;
     /// with a number that grows with each, so that the latest can be told.
@@ -101,21 +103,38 @@ impl View {
         table
     }
 
-    /// An entity is announced, announced anew, or removed.
+    /// Entities are announced, announced anew, or removed. Of several that Home Assistant would not take the first one's
+    /// problem is said.
     fn announce(&mut self, topic: &str, levels: &str, payload: &str) -> Result<(), String> {
-        if payload.is_empty() {
-            self.entities.remove(topic);
+        if payload.is_empty() || is_migration(payload) {
+            self.entities.retain(|_, it| it.announced_on != topic);
             return Ok(());
         }
-        let entity = Announced::parse(levels, payload)?;
-        let same = |(other, it): (&String, &Announced)| other != topic && it.is_same_as(&entity);
+        let mut verdict = Ok(());
+        for component in components(topic, levels, payload)? {
+            let taken = component.and_then(|(id, entity)| self.take(topic, id, entity));
+            verdict = verdict.and(taken);
+        }
+        verdict
+    }
+
+    /// The entity `id` is `entity` from now on, or there is none.
+    fn take(&mut self, topic: &str, id: String, entity: Option<Announced>) -> Result<(), String> {
+        if let Some(known) = self.entities.get(&id).filter(|it| it.announced_on != topic) {
+            return Err(format!("expected it on {}, where it is announced already", known.announced_on));
+        }
+        let Some(entity) = entity else {
+            self.entities.remove(&id);
+            return Ok(());
+        };
+        let same = |(other, it): (&String, &Announced)| *other != id && it.is_same_as(&entity);
         if self.entities.iter().any(same) {
             return Err("expected a unique_id that no other entity has".to_owned());
         }
-        if self.entities.len() >= MAX_TOPICS {
+        if self.entities.len() >= MAX_TOPICS && !self.entities.contains_key(&id) {
             return Err(format!("expected at most {MAX_TOPICS} entities"));
         }
-        self.entities.insert(topic.to_owned(), entity);
+        self.entities.insert(id, entity);
         Ok(())
     }
 
@@ -272,6 +291,39 @@ Door             on           Küche
     fn an_empty_announcement_removes_the_entity() {
         check_states(&[(CPU_TOPIC, CPU), (DOOR_TOPIC, DOOR), (CPU_TOPIC, "")], &["unavailable"]);
         assert!(view(&[(CPU_TOPIC, CPU), (CPU_TOPIC, "")]).rows().is_empty());
+    }
+
+    #[test]
+    fn a_device_in_one_message_is_shown_like_entities_of_their_own() {
+        let of = |components: &str| {
+            format!(
+                r#"{{"dev":{{"ids":["pi"],"name":"Küche"}},"o":{{"name":"luigi"}},
+                "avty":[{{"t":"luigi/pi/availability"}}],"cmps":{{{components}}}}}"#
+            )
+        };
+        let door =
+            r#""door":{"p":"binary_sensor","uniq_id":"pi_door","name":"Door","stat_t":"luigi/pi/door"}"#;
+        let cpu = r#""cpu":{"p":"sensor","uniq_id":"pi_cpu","name":"CPU","stat_t":"luigi/pi/cpu"}"#;
+        let both = of(&format!("{cpu},{door}"));
+        let removed = of(&format!(r#"{{"p":"sensor"}},{door}"#).replacen('{', r#""cpu":{"#, 1));
+        let (topic, left_out) = ("homeassistant/device/pi/config", of(door));
+        let states = [ONLINE, ("luigi/pi/cpu", "48"), ("luigi/pi/door", "ON")];
+        let seen = |more: &[(&'static str, &str)]| {
+            let published = [&states[..], &[(topic, both.as_str())], more].concat();
+            view(&published).rows().into_iter().map(|it| it.state).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(&[]), ["48", "on"]);
+        assert_eq!(seen(&[(topic, left_out.as_str())]), ["48", "on"], "left out is not removed");
+        assert_eq!(seen(&[(topic, removed.as_str())]), ["on"]);
+        assert_eq!(seen(&[(topic, "")]), Vec::<String>::new());
+
+        let migrate = r#"{"migrate_discovery":true}"#;
+        let one_by_one = [(CPU_TOPIC, CPU), ONLINE, ("luigi/pi/cpu", "48")];
+        let cpu_only = of(cpu);
+        let refused = [&one_by_one[..], &[(topic, cpu_only.as_str())]].concat();
+        check_problem(&refused, topic, &format!("expected it on {CPU_TOPIC}, where it is announced already"));
+        let moved = [(CPU_TOPIC, migrate), (topic, cpu_only.as_str()), (CPU_TOPIC, "")];
+        check_states(&[&one_by_one[..], &moved].concat(), &["48"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! How an entity is announced: the discovery payload. Here and in `own` alone are Home Assistant's keys
-//! spelt.
+//! How entities are announced: the discovery payload, of one entity or of all that a device has. Here alone are Home
+//! Assistant's keys spelt.
 
+mod device_form;
 mod own;
 #[cfg(test)]
 pub(super) mod tests;
@@ -14,10 +15,11 @@ use crate::model::Qos;
 use crate::model::Topic;
 
 use super::{Device, Entity, Origin, Topics};
+pub use device_form::device_payload;
 use own::OwnPayload;
 
-/// The payload that announces `entity` on [`Topics::config`], as JSON: it belongs to `device`, and Home
-/// Assistant subscribes to its states and its availability with `qos`, or the entity's own.
+/// The payload that announces `entity` on [`Topics::config`], as JSON: it belongs to `device`, ours, or its
+/// own, and Home Assistant subscribes to its states and its availability with `qos`, or the entity's own.
 pub fn discovery_payload(entity: &Entity, device: &Device, topics: &Topics, qos: Qos) -> String {
     let payload = EntityPayload::new(entity, device, topics, qos, Origin::OURS);
     serde_json::to_string(&payload).expect("a struct of strings, numbers and JSON always serializes")
@@ -27,6 +29,18 @@ pub fn discovery_payload(entity: &Entity, device: &Device, topics: &Topics, qos:
 /// the schema of the platform. What is left out has its default there.
 #[derive(Serialize)]
 struct EntityPayload<'a> {
+    #[serde(flatten)]
+    component: ComponentPayload<'a>,
+    device: DevicePayload<'a>,
+    origin: OriginPayload,
+}
+
+/// What is the entity's own, whichever way it is announced.
+#[derive(Serialize)]
+struct ComponentPayload<'a> {
+    /// Where the topic does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<&'static str>,
     name: &'a str,
     unique_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,8 +55,9 @@ struct EntityPayload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     json_attributes_topic: Option<String>,
     #[serde(flatten)]
-    availability: AvailabilityPayload<'a>,
-    qos: u8,
+    availability: Option<AvailabilityPayload<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qos: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device_class: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,8 +72,6 @@ struct EntityPayload<'a> {
     enabled_by_default: Option<bool>,
     #[serde(flatten)]
     own: OwnPayload<'a>,
-    device: DevicePayload<'a>,
-    origin: OriginPayload,
 }
 
 /// Where Home Assistant hears whether the entity is available.
@@ -80,9 +93,14 @@ struct TopicPayload {
 struct DevicePayload<'a> {
     identifiers: [&'a str; 1],
     name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     manufacturer: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     model: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     sw_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via_device: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -100,18 +118,34 @@ impl<'a> EntityPayload<'a> {
         qos: Qos,
         origin: Origin,
     ) -> EntityPayload<'a> {
+        EntityPayload {
+            component: ComponentPayload {
+                availability: Some(AvailabilityPayload::new(entity, topics)),
+                qos: Some(entity.qos().unwrap_or(qos).level()),
+                ..ComponentPayload::new(entity, topics)
+            },
+            device: DevicePayload::new(entity.own_device().map_or(device, |it| it)),
+            origin: OriginPayload::new(origin),
+        }
+    }
+}
+
+impl<'a> ComponentPayload<'a> {
+    /// `entity` without what several may have in common.
+    fn new(entity: &'a Entity, topics: &'a Topics) -> ComponentPayload<'a> {
         let default_entity_id = entity.default_entity_id.as_deref();
         let text = |topic: Topic| topic.as_str().to_owned();
-        EntityPayload {
+        ComponentPayload {
+            platform: None,
             name: &entity.name,
-            unique_id: unique_id(topics, &entity.id),
+            unique_id: topics.unique_id(&entity.id),
             default_entity_id,
             object_id: default_entity_id.and_then(|id| id.split_once('.')).map(|(_, object_id)| object_id),
             state_topic: entity.has_states().then(|| text(topics.state(&entity.id))),
             command_topic: entity.takes_commands().then(|| text(topics.command(&entity.id))),
             json_attributes_topic: entity.attributes.then(|| text(topics.attributes(&entity.id))),
-            availability: AvailabilityPayload::new(entity, topics),
-            qos: entity.qos().unwrap_or(qos).level(),
+            availability: None,
+            qos: None,
             device_class: entity.device_class(),
             icon: entity.icon.as_deref(),
             entity_category: entity.category.as_deref(),
@@ -119,38 +153,47 @@ impl<'a> EntityPayload<'a> {
             force_update: entity.force_update.then_some(true),
             enabled_by_default: (!entity.enabled_by_default).then_some(false),
             own: OwnPayload::new(&entity.kind),
-            device: DevicePayload {
-                identifiers: [device.identifier.as_str()],
-                name: &device.name,
-                manufacturer: &device.manufacturer,
-                model: &device.model,
-                sw_version: &device.sw_version,
-            },
-            origin: OriginPayload {
-                name: origin.name,
-                sw_version: origin.sw_version,
-                support_url: origin.support_url,
-            },
         }
+    }
+}
+
+impl<'a> DevicePayload<'a> {
+    fn new(device: &'a Device) -> DevicePayload<'a> {
+        DevicePayload {
+            identifiers: [device.identifier.as_str()],
+            name: &device.name,
+            manufacturer: &device.manufacturer,
+            model: &device.model,
+            sw_version: &device.sw_version,
+            via_device: device.via.as_ref().map(ObjectId::as_str),
+        }
+    }
+}
+
+impl OriginPayload {
+    fn new(origin: Origin) -> OriginPayload {
+        OriginPayload { name: origin.name, sw_version: origin.sw_version, support_url: origin.support_url }
     }
 }
 
 impl<'a> AvailabilityPayload<'a> {
     fn new(entity: &Entity, topics: &'a Topics) -> AvailabilityPayload<'a> {
-        let device = topics.availability();
-        if entity.availability {
-            let both = [device.clone(), topics.entity_availability(&entity.id)];
-            AvailabilityPayload::Own {
-                availability: both.map(|topic| TopicPayload { topic: topic.as_str().to_owned() }),
-                availability_mode: "all",
-            }
-        } else {
-            AvailabilityPayload::Shared { availability_topic: device.as_str() }
-        }
+        let shared = AvailabilityPayload::Shared { availability_topic: topics.availability().as_str() };
+        AvailabilityPayload::own(entity, topics).unwrap_or(shared)
+    }
+
+    /// That of an entity that has one of its own.
+    fn own(entity: &Entity, topics: &Topics) -> Option<AvailabilityPayload<'a>> {
+        let both = [topics.availability().clone(), topics.entity_availability(&entity.id)];
+        entity.availability.then(|| AvailabilityPayload::Own {
+            availability: both.map(TopicPayload::new),
+            availability_mode: "all",
+        })
     }
 }
 
-/// By this Home Assistant knows the entity again for ever, whatever its name: the Python module's rule.
-fn unique_id(topics: &Topics, id: &ObjectId) -> String {
-    format!("{}_{id}", topics.node())
+impl TopicPayload {
+    fn new(topic: Topic) -> TopicPayload {
+        TopicPayload { topic: topic.as_str().to_owned() }
+    }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::{
-    BinarySensor, Button, DeviceTracker, EntityError, Event, Light, Number, Other, Select, Sensor, Switch,
-    Text, Update,
+    BinarySensor, Button, DeviceTracker, EntityError, Event, Light, Number, Other, Platform, Select, Sensor,
+    Switch, Text, Update,
 };
+use super::device_form::DeviceFormPayload;
 use super::*;
 
 /// Each is announced as `tests/data/discovery/<its id>.json` says. All of them were shown to Home
@@ -141,6 +143,7 @@ fn device() -> Device {
         manufacturer: "Luigi Project".to_owned(),
         model: "Raspberry Pi Zero W".to_owned(),
         sw_version: "1.2.3".to_owned(),
+        via: None,
     }
 }
 
@@ -175,4 +178,69 @@ fn a_payload_is_one_line_with_our_own_origin() {
     assert!(payload.contains(r#","qos":0,"device":{"#), "{payload}");
     let origin = format!(r#""origin":{{"name":"luigi-mqtt","sw_version":"{}""#, env!("CARGO_PKG_VERSION"));
     assert!(payload.contains(&origin), "{payload}");
+}
+
+/// What belongs to a device that ours connects, with states that nobody tells about itself where ours is available.
+fn of_module() -> Vec<Entity> {
+    let module = Arc::new(Device {
+        identifier: ObjectId::new("luigi-pi_weather").unwrap(),
+        name: "Weather".to_owned(),
+        manufacturer: String::new(),
+        model: String::new(),
+        sw_version: String::new(),
+        via: Some(ObjectId::new("luigi-pi").unwrap()),
+    });
+    let wind = Sensor::new("wind", "Wind").device_class("wind_speed").unit("m/s").state_class("measurement");
+    let rain = BinarySensor::new("rain", "Rain").availability(true).qos(Qos::AtMostOnce);
+    let of_module = [wind.build().unwrap(), rain.build().unwrap()];
+    of_module.map(|it| it.on_device(Arc::clone(&module))).to_vec()
+}
+
+/// As `tests/data/discovery-device/<file>.json` says. They too were shown to Home Assistant's own schemas of 2026.11.
+#[test]
+fn a_device_is_announced_in_one_message_as_the_golden_payloads_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/discovery-device");
+    let origin = Origin { sw_version: "1.2.3", support_url: "https://example.org/luigi", ..Origin::OURS };
+    let (ours, topics, all, of_module) = (device(), topics(), entities().unwrap(), of_module());
+    let gone = ObjectId::new("gone").unwrap();
+    let module = of_module[0].own_device().unwrap();
+    for (file, device, entities, removed) in [
+        ("all.json", &ours, &all[..], None),
+        ("module.json", module, &of_module, None),
+        ("one_removed.json", &ours, &all[..1], Some((&gone, Platform::BinarySensor))),
+        ("all_removed.json", &ours, &[], Some((&gone, Platform::Other("cover")))),
+    ] {
+        let (entities, removed) = (entities.iter(), removed.into_iter());
+        let payload = DeviceFormPayload::new(device, entities, removed, &topics, Qos::AtLeastOnce, origin);
+        let golden = fs::read_to_string(folder.join(file)).unwrap_or_default();
+        assert_eq!(serde_json::to_string_pretty(&payload).unwrap(), golden.trim_end(), "{file}");
+    }
+}
+
+#[test]
+fn an_entity_of_another_device_says_so_wherever_it_is_announced() {
+    let [wind, _] = &of_module()[..] else { panic!() };
+    let payload = discovery_payload(wind, &device(), &topics(), Qos::AtLeastOnce);
+    let expected =
+        r#""device":{"identifiers":["luigi-pi_weather"],"name":"Weather","via_device":"luigi-pi"}"#;
+    assert!(payload.contains(expected), "{payload}");
+    let topic = |device: &Device| topics().device_config(device).to_string();
+    assert_eq!(topic(wind.own_device().unwrap()), "homeassistant/device/luigi-pi_weather/config");
+    assert_eq!(topic(&device()), "homeassistant/device/luigi-pi/config");
+}
+
+#[test]
+fn what_home_assistant_knows_an_entity_by_stays_when_the_node_changes() {
+    let id = ObjectId::new("attic").unwrap();
+    let identity = ObjectId::new("raspberrypi").unwrap();
+    let topics = topics().with_identity(identity.clone());
+    assert_eq!(topics.unique_id(&id), "raspberrypi_attic");
+    assert_eq!(topics.config(Platform::Sensor, &id).as_str(), "homeassistant/sensor/luigi-pi/attic/config");
+    let ours = Device { identifier: identity, ..device() };
+    assert_eq!(topics.device_config(&ours).as_str(), "homeassistant/device/luigi-pi/config");
+    let there = Sensor::new("attic", "Attic").build().unwrap().on_device(Arc::new(device()));
+    let error = there.check_with(&ours, &topics).unwrap_err().to_string();
+    let expected = "sensor \"attic\": device: expected another identifier: our own device is announced there, \
+                    found \"luigi-pi\"";
+    assert_eq!(error, expected);
 }

@@ -213,6 +213,7 @@ fn an_id_leaves_the_availability_topic_alone_in_all_that_is_told_below_it() {
         manufacturer: String::new(),
         model: String::new(),
         sw_version: String::new(),
+        via: None,
     };
     for (availability, told) in [
         ("luigi/pi/pump", Some("states")),

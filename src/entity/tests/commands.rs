@@ -56,6 +56,11 @@ fn a_command_out_of_the_limits_is_refused() {
              3 more characters",
         ),
         (
+            Text::new("a", "A").min(8).mode("password").build(),
+            "pass",
+            r#"text "a": expected a text of 8 to 255 characters, found another"#,
+        ),
+        (
             update().installable(true).build(),
             "install",
             r#"update "firmware": expected INSTALL, found "install""#,
