@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::broker::Endpoint;
+use super::document::Document;
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place, Problem};
-use super::ini::{Document, has_control};
+use super::ini::has_control;
 use super::owner::Owner;
 use super::settings::Settings;
 use super::value::spell_duration;

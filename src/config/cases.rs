@@ -10,10 +10,18 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::declared::keys;
+use super::declared::kind::Kind;
 use super::owner::Owner;
 use super::settings::{Settings, Spelling};
-use super::{Config, ConfigErrors, Endpoint, Environment};
+use super::{Config, ConfigErrors, Declared, Endpoint, Environment, Input};
+use crate::entity;
+use crate::entity::Device;
+use crate::entity::Entity;
 use crate::model::Delivery;
+use crate::model::ObjectId;
+use crate::model::Qos;
+use crate::model::Topic;
 
 #[test]
 fn each_case_comes_to_what_stands_beside_it() {
@@ -69,13 +77,49 @@ fn a_damaged_file_is_read_whole_or_refused_with_a_reason() {
 }
 
 #[test]
+fn sections_whose_lines_are_mixed_up_are_read_or_refused_with_a_reason() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let of_sections =
+        |(name, text, _): (String, String, String)| name.starts_with("declared").then_some(text);
+    let text: String = cases().into_iter().filter_map(of_sections).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut refused = 0;
+    for _ in 0..300 {
+        let mut mixed: Vec<String> = Vec::new();
+        let start = random.usize(..lines.len());
+        for line in lines.iter().cycle().skip(start).take(random.usize(1..80)) {
+            let other = lines[random.usize(..lines.len())];
+            match (random.u8(..12), line.split_once('='), other.split_once('=')) {
+                (0, ..) => {}
+                (1, ..) => mixed.extend([(*line).to_owned(), other.to_owned()]),
+                (2, Some((key, _)), Some((_, value))) => mixed.push(format!("{key}={value}")),
+                (3, Some((_, value)), Some((key, _))) => mixed.push(format!("{key}={value}")),
+                (4, Some((key, _)), _) => mixed.push(format!("{key}=")),
+                _ => mixed.push((*line).to_owned()),
+            }
+        }
+        let text = mixed.join("\n");
+        let Err(errors) = Config::parse(text.as_bytes(), &environment()) else { continue };
+        refused += 1;
+        for error in &errors {
+            assert!(
+                error.place.line().is_some_and(|it| (1..=mixed.len()).contains(&it)),
+                "{error} of {text}"
+            );
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[test]
 fn the_example_file_is_all_defaults() {
-    assert_eq!(outcome(&example()), "");
+    let (general, sections) = example();
+    assert_eq!(outcome(&(general + &sections)), "");
 }
 
 #[test]
 fn each_line_of_the_example_file_shows_the_default() {
-    let lines: Vec<_> = example().lines().map(str::to_owned).collect();
+    let lines: Vec<_> = example().0.lines().map(str::to_owned).collect();
     let optional: Vec<_> = (0..lines.len()).filter(|at| optional_key(&lines[*at]).is_some()).collect();
     for at in &optional {
         let mut lines = lines.clone();
@@ -99,7 +143,7 @@ fn the_example_file_has_every_key_there_is() {
 
     let mut section = String::new();
     let mut shown = BTreeSet::new();
-    for line in example().lines() {
+    for line in example().0.lines() {
         if line.starts_with('[') {
             section = line.to_owned();
         } else if let Some(key) = optional_key(line).or_else(|| key(line)) {
@@ -107,6 +151,47 @@ fn the_example_file_has_every_key_there_is() {
         }
     }
     assert_eq!(shown, known);
+}
+
+#[test]
+fn the_example_file_explains_every_key_of_the_sections_and_which_kinds_have_it() {
+    let (_, sections) = example();
+    let explained: Vec<String> = sections.lines().filter_map(explanation).collect();
+    let mut known: Vec<String> = Vec::new();
+    for key in keys::KEYS {
+        let kinds: Vec<&str> = key.kinds.iter().map(|it| it.as_str()).collect();
+        let kinds =
+            if kinds.len() == Kind::ALL.len() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        known.push(format!("{}{kinds}", key.name));
+    }
+    let sorted = |mut texts: Vec<String>| {
+        texts.sort_unstable();
+        texts
+    };
+    assert_eq!(sorted(explained), sorted(known));
+}
+
+#[test]
+fn the_example_sections_are_right_and_show_every_kind_and_every_key() {
+    let (_, sections) = example();
+    let lines = sections.lines().filter_map(|it| it.strip_prefix('#'));
+    let lines = lines.filter(|it| it.starts_with('[') || key(it).is_some());
+    let text = lines.map(|it| format!("{it}\n")).collect::<String>();
+    let config = Config::parse(text.as_bytes(), &environment()).unwrap();
+    for kind in Kind::ALL {
+        let heading = format!("{} ", kind.as_str());
+        assert!(config.declared.iter().any(|it| it.section.starts_with(&heading)), "{heading}");
+    }
+    let shown: BTreeSet<&str> = text.lines().filter_map(key).collect();
+    let missing = keys::KEYS.iter().map(|it| it.name).filter(|it| !shown.contains(it));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
+}
+
+/// The key, and the kinds that have it, of a line that explains one: `#   OFF_DELAY (BinarySensor)  Home…`.
+fn explanation(line: &str) -> Option<String> {
+    let (key, _) = line.strip_prefix("#   ")?.split_once("  ")?;
+    let (name, _) = key.split_once(' ').unwrap_or((key, ""));
+    (!name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).then(|| key.to_owned())
 }
 
 /// Name, text and expected outcome of each case.
@@ -125,9 +210,12 @@ fn cases() -> Vec<(String, String, String)> {
     cases
 }
 
-fn example() -> String {
+/// The example file: what has defaults, and the part of the sections that have an id.
+fn example() -> (String, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/luigi-mqtt.conf");
-    fs::read_to_string(path).unwrap()
+    let text = fs::read_to_string(path).unwrap();
+    let (general, sections) = text.split_at(text.find("# Sensors, and what can be switched").unwrap());
+    (general.to_owned(), sections.to_owned())
 }
 
 /// The key of `#KEY=value`.
@@ -196,6 +284,8 @@ fn describe(config: &Config) -> Vec<String> {
         format!("device: {} | {} | {}", discovery.device_name, discovery.manufacturer, discovery.model),
         format!("software: {:?}", discovery.sw_version),
         format!("birth: {} {}", discovery.birth_topic, discovery.birth_payload),
+        format!("form: {:?}", discovery.form),
+        format!("modules: {:?} {}", discovery.sensors_dir, discovery.modules_dir.display()),
         format!("host: {} {:?}", host.disk_path.display(), host.heartbeat),
         format!("spool: {:?} {} {}", spool.mode, spool.directory.display(), spool.max_bytes),
         format!("log: {:?} {} {} x {}", logging.file, logging.level, logging.max_bytes, logging.backups),
@@ -208,5 +298,47 @@ fn describe(config: &Config) -> Vec<String> {
         format!("{} {:?} {}{every}{qos}", it.sensor.as_str(), it.interval, it.dead_band)
     };
     lines.push(format!("sensors: {}", host.sensors.iter().map(sampling).collect::<Vec<_>>().join(", ")));
+    lines.extend(config.declared.iter().flat_map(describe_declared));
     lines
+}
+
+/// An entity of a section, as its own lines: what is announced, where it comes from, what it moves.
+fn describe_declared(declared: &Declared) -> Vec<String> {
+    let Declared { section, place, entity, input, output } = declared;
+    let (discovery, qos) = (payload(entity), entity.qos().map(|it| format!(" at QoS {}", it.level())));
+    let mut lines = vec![format!(
+        "[{section}] of line {}: {:?}{} {} {discovery}",
+        place.line().unwrap_or_default(),
+        entity.delivery(),
+        qos.unwrap_or_default(),
+        entity.platform(),
+    )];
+    if let Some(Input { feed, interval, misses, filtering }) = input {
+        lines.push(format!("  {feed:?} every {interval:?}, {misses} misses"));
+        lines.push(format!("  {filtering:?}").replace("Filtering { on_off: ", "on and off: "));
+    }
+    lines.extend(output.iter().map(|it| format!("  {it:?}")));
+    lines
+}
+
+/// What `entity` is announced with, but for what they all have.
+fn payload(entity: &Entity) -> String {
+    let id = |it: &str| ObjectId::new(it).unwrap();
+    let topic = |it: &str| Topic::new(it).unwrap();
+    let topics = entity::Topics::new(topic("h"), id("n"), topic("s"), topic("a")).unwrap();
+    let device = Device {
+        identifier: id("d"),
+        name: "D".to_owned(),
+        manufacturer: String::new(),
+        model: String::new(),
+        sw_version: String::new(),
+        via: None,
+    };
+    let text = entity::discovery_payload(entity, &device, &topics, Qos::AtLeastOnce);
+    let mut payload: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    payload.retain(|key, _| {
+        let common = ["availability", "device", "dev", "origin", "o", "qos", "state_topic", "command_topic"];
+        !common.contains(&key.as_str()) && !key.starts_with("availability")
+    });
+    serde_json::Value::Object(payload).to_string()
 }

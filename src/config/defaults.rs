@@ -52,6 +52,8 @@ pub(super) const DEVICE_MANUFACTURER: &str = "Luigi Project";
 pub(super) const DEVICE_MODEL: &str = "Raspberry Pi Zero W";
 /// The level below the discovery prefix on which Home Assistant says that it has started.
 pub(super) const BIRTH_LEVEL: &str = "status";
+/// Every version of Home Assistant that we look after takes it.
+pub(super) const FORM: &str = "entity";
 /// Home Assistant's own.
 pub(super) const BIRTH_PAYLOAD: &str = "online";
 
@@ -89,6 +91,11 @@ pub(super) const HOST_HEARTBEAT: &str = "15m";
 pub(super) const HOST_DELIVERY: &str = "latest";
 /// The file system that the machine boots from.
 pub(super) const HOST_DISK_PATH: &str = "/";
+
+/// The shell module's.
+pub(super) const SENSORS_DIR: &str = "/etc/luigi/iot/ha-mqtt/sensors.d";
+/// Luigi's installer's.
+pub(super) const MODULES_DIR: &str = "/etc/luigi/modules";
 
 /// The interval of readings that move slower than [`HOST_INTERVAL`], where `sensor` is such a one.
 pub(super) fn interval(sensor: HostSensor) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration, and where.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -88,6 +89,16 @@ pub enum Problem {
         /// The line that sets it first, counted from 1.
         first_line: usize,
     },
+    /// The id of the section is another one's already.
+    IdTwice {
+        /// The line of the one that has it first, counted from 1.
+        first_line: usize,
+    },
+    /// Home Assistant would refuse it, or complain of it.
+    Refused {
+        /// What was expected and what was found.
+        complaint: String,
+    },
     /// Another key, which sets the same, is set too.
     Beside {
         /// Where the other one stands.
@@ -113,9 +124,11 @@ impl ConfigErrors {
         self.0.iter()
     }
 
-    /// Sorts `problems`, of which there is at least one.
+    /// Sorts `problems`, of which there is at least one. What several entities of a section have in common is wrong once.
     pub(super) fn new(mut problems: Vec<ConfigError>) -> ConfigErrors {
         debug_assert!(!problems.is_empty());
+        let mut seen = HashSet::new();
+        problems.retain(|it| seen.insert(it.to_string()));
         problems.sort_by_key(|it| it.place.line().unwrap_or(usize::MAX));
         ConfigErrors(problems)
     }
@@ -149,6 +162,18 @@ impl Place {
         match self {
             Place::Line { line, .. } => Some(*line),
             _ => None,
+        }
+    }
+
+    /// The same place, with `key` as what is meant of it.
+    #[cfg(feature = "daemon")]
+    pub(super) fn with_key(&self, key: &str) -> Place {
+        match self.clone() {
+            Place::Line { file, line, section, .. } => {
+                Place::Line { file, line, section, key: Some(key.to_owned()) }
+            }
+            Place::Set { section, .. } => Place::Set { section, key: key.to_owned() },
+            other => other,
         }
     }
 
@@ -243,6 +268,10 @@ impl fmt::Display for Problem {
                 write_suggestion(f, suggestion.as_deref())
             }
             Problem::Twice { first_line } => write!(f, "set twice, first in line {first_line}"),
+            Problem::IdTwice { first_line } => {
+                write!(f, "expected an id of its own, found that of line {first_line}")
+            }
+            Problem::Refused { complaint } => f.write_str(complaint),
             Problem::Beside { other } => {
                 write!(f, "expected either this or ")?;
                 match other {

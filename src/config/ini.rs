@@ -3,30 +3,13 @@
 //! rust-ini splits each line. It gets them one at a time, for it stops at the first error and keeps
 //! no line numbers; and it gets no line that it would read otherwise than its writer meant it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str;
 
 use ini::{Ini, ParseOption};
 
+use super::document::{Document, Entry, has_id};
 use super::error::{ConfigError, Place, Problem};
-
-/// A file split into its entries. They are taken out one by one: what is left is unknown.
-/// Not `Debug`, for nobody knows yet which of them is the password.
-#[derive(Default)]
-pub(super) struct Document {
-    /// Lower-case name to where the section first stands, in a file or nowhere.
-    sections: BTreeMap<String, Place>,
-    /// Lower-case section and upper-case key to the entry.
-    entries: BTreeMap<(String, String), Entry>,
-}
-
-/// What stands behind one key.
-pub(super) struct Entry {
-    pub(super) place: Place,
-    /// The value, unquoted. May be a secret: not for errors before its key is known.
-    pub(super) text: String,
-}
 
 impl Document {
     /// Splits `bytes`, the content of `file`, and lists every line that cannot be.
@@ -42,28 +25,6 @@ impl Document {
             parser.line(at + 1, line);
         }
         (parser.document, parser.problems)
-    }
-
-    /// Sets `key` in `section` to `text`, whatever it was.
-    pub(super) fn set(&mut self, section: &str, key: &str, text: String) {
-        let place = Place::Set { section: section.to_owned(), key: key.to_owned() };
-        self.sections.entry(section.to_ascii_lowercase()).or_insert_with(|| place.clone());
-        self.entries.insert((section.to_ascii_lowercase(), key.to_ascii_uppercase()), Entry { place, text });
-    }
-
-    /// Takes out the entry of `key` in `section`, whatever their case.
-    pub(super) fn take(&mut self, section: &str, key: &str) -> Option<Entry> {
-        self.entries.remove(&(section.to_ascii_lowercase(), key.to_ascii_uppercase()))
-    }
-
-    /// The sections that stand in the file, as written, each with its first place.
-    pub(super) fn sections(&self) -> impl Iterator<Item = &Place> {
-        self.sections.values()
-    }
-
-    /// The entries that nobody has taken.
-    pub(super) fn rest(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
     }
 }
 
@@ -94,11 +55,7 @@ impl Parser {
         };
         match split {
             Ok(Line::Nothing) => {}
-            Ok(Line::Section(name)) => {
-                let place = self.place(line, Some(&name), None);
-                self.document.sections.entry(name.to_ascii_lowercase()).or_insert(place);
-                self.section = Current::Named(name);
-            }
+            Ok(Line::Section(name)) => self.section(line, name),
             Ok(Line::Entry(key, text)) => self.entry(line, &key, text),
             Err(expected) => {
                 if bytes.trim_ascii_start().starts_with(b"[") {
@@ -111,6 +68,20 @@ impl Parser {
                 let place = self.place(line, section, key_of(bytes));
                 self.refuse(place, Problem::expected_hidden(expected));
             }
+        }
+    }
+
+    /// Begins the section `name`, or goes on with it; one with an id begins once, for a second one is a copy whose id
+    /// was forgotten.
+    fn section(&mut self, line: usize, name: String) {
+        let place = self.place(line, Some(&name), None);
+        let first = self.document.sections.entry(name.to_ascii_lowercase()).or_insert_with(|| place.clone());
+        match first.line() {
+            Some(first_line) if first_line != line && has_id(&name) => {
+                self.refuse(place, Problem::IdTwice { first_line });
+                self.section = Current::Broken;
+            }
+            _ => self.section = Current::Named(name),
         }
     }
 
@@ -187,8 +158,7 @@ fn split_line(line: &str) -> Result<Line, &'static str> {
     match (sections.next(), sections.next()) {
         (None, _) => Ok(Line::Nothing),
         (Some((Some(name), entries)), None) if entries.is_empty() => {
-            let name = unmasked(name);
-            if is_name(&name) { Ok(Line::Section(name)) } else { Err(expectation(line)) }
+            section_name(&unmasked(name)).map(Line::Section).ok_or_else(|| expectation(line))
         }
         (Some((None, entries)), None) => match entries.iter().next() {
             Some((key, value)) if is_name(key) => Ok(Line::Entry(key.to_owned(), unmasked(value))),
@@ -218,6 +188,17 @@ fn key_of(line: &[u8]) -> Option<&str> {
     is_name(key).then_some(key)
 }
 
+/// The name of a section, with one blank before its id where it has one.
+fn section_name(text: &str) -> Option<String> {
+    match text.split_once(char::is_whitespace) {
+        None => is_name(text).then(|| text.to_owned()),
+        Some((kind, id)) => {
+            let fits = is_name(kind) && id.len() <= LONGEST_ID && !id.contains(['[', ']', '\\']);
+            fits.then(|| format!("{kind} {}", id.trim_start()))
+        }
+    }
+}
+
 fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
@@ -232,6 +213,8 @@ const QUOTES: [char; 2] = ['"', '\''];
 const BACKSLASH: &str = "\u{1}";
 /// Twice as long as any of ours, and short enough to be shown.
 const LONGEST_NAME: usize = 64;
+/// Twice as long as any may be, so that what is wrong with a longer one is said with its reason.
+const LONGEST_ID: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -298,7 +281,11 @@ mod tests {
         for line in ["[Broker]", "[ Broker ]", "[Broker] # c", "[Broker];c"] {
             assert_eq!(split_line(line), Ok(Line::Section("Broker".into())), "{line}");
         }
-        for line in ["[Broker", "[]", "[Bro\\]ker]", "[a b]", "[Broker] HOST"] {
+        for line in ["[Sensor attic]", "[ Sensor  attic ] # c", "[Sensor\tattic]"] {
+            assert_eq!(split_line(line), Ok(Line::Section("Sensor attic".into())), "{line}");
+        }
+        assert_eq!(split_line("[Sensor a/b c]"), Ok(Line::Section("Sensor a/b c".into())));
+        for line in ["[Broker", "[]", "[Bro\\]ker]", "[a. b]", "[Sensor a\\b]", "[Broker] HOST"] {
             check_refused(line, "[Section], by itself");
         }
         for line in ["[Broker] HOST=a", "[a][b]"] {

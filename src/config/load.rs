@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::document::Document;
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place, Problem};
-use super::ini::Document;
 use super::owner::Owner;
 use super::settings::{Reported, Settings, read_file};
-use super::{Broker, Client, Config, Credentials, Discovery, Host, Logging, Spool, Topics};
+use super::{Broker, Client, Config, Credentials, Declared, Discovery, Host, Logging, Spool, Topics};
 
 impl Config {
     /// The configuration in the file `explicit`, else in the one that the variable
@@ -78,6 +78,7 @@ impl Config {
         let prefix = topics.as_ref().ok().map(|it| &it.discovery_prefix);
         let discovery = Discovery::read(settings, prefix);
         let host = Host::read(settings);
+        let declared = declared(settings);
         let spool = Spool::read(settings);
         let logging = Logging::read(settings);
         Ok(Config {
@@ -88,12 +89,25 @@ impl Config {
             topics: topics?,
             discovery: discovery?,
             host: host?,
-            declared: Vec::new(),
+            declared: declared?,
             spool: spool?,
             logging: logging?,
             warnings: Vec::new(),
         })
     }
+}
+
+/// What the sections with an id declare.
+#[cfg(feature = "daemon")]
+fn declared(settings: &mut Settings<'_>) -> Result<Vec<Declared>, Reported> {
+    Declared::read(settings)
+}
+
+/// The sections with an id are the daemon's, and a program without it carries nothing to read them.
+#[cfg(not(feature = "daemon"))]
+fn declared(settings: &mut Settings<'_>) -> Result<Vec<Declared>, Reported> {
+    drop(settings.take_named());
+    Ok(Vec::new())
 }
 
 /// The file to read, if there is one. One that is named need not exist here: reading it will tell.

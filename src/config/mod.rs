@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod declared;
 mod defaults;
+mod document;
 mod environment;
 mod error;
 mod host;
@@ -34,6 +35,8 @@ pub use credentials::Credentials;
 pub use declared::{
     Channel, Declared, Extract, Feed, Filtering, Initial, Input, OnOff, Output, Sense, Target,
 };
+#[cfg(feature = "daemon")]
+pub use declared::{Template, templates};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, FOUND_CHARS, Place, Problem};
 pub use host::{Host, HostSampling, HostSensor};

@@ -44,7 +44,8 @@ impl Config {
     ///
     /// Broker, TLS, credentials and how the connection behaves stay. Client identifier, topics of states and
     /// availability, name and software version of the device become the program's, as [`Config::builder`] has them;
-    /// so do the spool's folder and mode. The machine's readings and the log file stay the daemon's.
+    /// so do the spool's folder and mode. The machine's readings, what the sections such as `[Sensor attic]` declare and the
+    /// log file stay the daemon's.
     ///
     /// ```no_run
     /// use luigi_mqtt::config::{Config, Environment};
@@ -103,12 +104,13 @@ impl Config {
         let (Ok(client), Ok(topics), Ok(discovery), Ok(host), Ok(spool), Ok(logging)) = own else {
             return Err(ConfigErrors::new(problems));
         };
-        let Discovery { device_name, sw_version, .. } = discovery;
+        let Discovery { device_name, sw_version, sensors_dir, .. } = discovery;
         Ok(Config {
             client: Client { id: client.id, ..self.client },
             topics: Topics { discovery_prefix: self.topics.discovery_prefix, ..topics },
-            discovery: Discovery { device_name, sw_version, ..self.discovery },
+            discovery: Discovery { device_name, sw_version, sensors_dir, ..self.discovery },
             host,
+            declared: Vec::new(),
             spool: Spool { max_bytes: self.spool.max_bytes, ..spool },
             logging: Logging { file: logging.file, ..self.logging },
             ..self
@@ -193,6 +195,22 @@ mod tests {
         assert_eq!((config.client.qos, config.topics.discovery_prefix.as_str()), (loaded.client.qos, "ha"));
         assert_eq!((config.discovery.birth_topic.as_str(), &*config.discovery.model), ("ha/status", "Pi 5"));
         assert_eq!((config.spool.max_bytes, config.logging.level), (1 << 20, log::LevelFilter::Debug));
+    }
+
+    #[test]
+    fn what_the_sections_of_the_machine_declare_is_the_daemons() {
+        let (_folder, path) = machine("[Sensor attic]\nSOURCE=w1\n");
+        let environment = pi().with("MQTT_CONFIG_FILE", &path);
+        let loaded = Config::load(Some(&path), &environment).unwrap();
+        assert_eq!((loaded.declared.len(), loaded.discovery.sensors_dir.is_some()), (1, true));
+        for config in [
+            loaded.identified("garage-door", &environment),
+            Config::surrounded("garage-door", &environment),
+            Builder::new("garage-door", pi()).set("Sensor attic", "SOURCE", "no source").build(),
+        ] {
+            let config = config.unwrap();
+            assert_eq!((config.declared.len(), config.discovery.sensors_dir), (0, None));
+        }
     }
 
     #[test]

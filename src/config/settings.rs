@@ -7,9 +7,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::declared::kind::Kind;
+use super::document::{Document, Entry, Section};
 use super::environment::Environment;
 use super::error::{ConfigError, Place, Problem};
-use super::ini::{Document, Entry};
 use super::owner::Owner;
 use super::value::{MQTT_STRING_BYTES, Refusal};
 
@@ -92,6 +93,30 @@ impl<'e> Settings<'e> {
         Key { settings: self, section, name, entries, reported: None }
     }
 
+    /// Takes out the sections that have an id, in the order of the file.
+    pub(super) fn take_named(&mut self) -> Vec<Section> {
+        self.document.take_named()
+    }
+
+    /// The value of `entry` as `parse` reads it, its `{HOSTNAME}` replaced.
+    pub(super) fn value<T>(
+        &mut self,
+        Entry { place, text }: Entry,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Located<T>, Reported> {
+        let hostname = self.environment.hostname();
+        let text = text.replace("${HOSTNAME}", hostname).replace("{HOSTNAME}", hostname);
+        let parsed = if has_placeholder(&text) {
+            Err("{HOSTNAME} as the only word in braces".into())
+        } else {
+            parse(&text)
+        };
+        match parsed {
+            Ok(value) => Ok(Located { value, place }),
+            Err(refusal) => Err(self.refuse(place, refusal.of(&text))),
+        }
+    }
+
     /// Takes out a key that other modules have and that does nothing here, because of `why`.
     pub(super) fn without_effect(&mut self, section: &'static str, name: &str, why: &str) {
         if let Some(entry) = self.take(section, name, Spelling::Foreign) {
@@ -135,9 +160,7 @@ impl<'e> Settings<'e> {
         for place in self.document.sections() {
             let Some(section) = place.section() else { continue };
             if !self.knows(section) {
-                let known = self.asked.keys().map(|(section, _)| *section);
-                let suggestion = nearest(section, known).map(|it| format!("[{it}]"));
-                unknown.push((place.clone(), Problem::UnknownSection { suggestion }));
+                unknown.push((place.clone(), self.unknown_section(section)));
             }
         }
         for Entry { place, .. } in self.document.rest() {
@@ -167,6 +190,23 @@ impl<'e> Settings<'e> {
 
     fn knows(&self, section: &str) -> bool {
         self.asked.keys().any(|(known, _)| known.eq_ignore_ascii_case(section))
+    }
+
+    /// The section without an id that `name` was probably meant to be.
+    pub(super) fn section_like(&self, name: &str) -> Option<&'static str> {
+        nearest(name, self.asked.keys().map(|(section, _)| *section))
+    }
+
+    /// What is wrong with the heading of `section`: one that declares something lacks its id.
+    fn unknown_section(&self, section: &str) -> Problem {
+        if let Some(kind) = Kind::named(section).map(Kind::as_str) {
+            return Problem::expected_hidden(format!("an id behind it, such as [{kind} attic]"));
+        }
+        let suggestion = match self.section_like(section) {
+            Some(like) => Some(format!("[{like}]")),
+            None => nearest(section, Kind::ALL.map(Kind::as_str).into_iter()).map(|it| format!("[{it} ID]")),
+        };
+        Problem::UnknownSection { suggestion }
     }
 
     /// What `key` in `section` was probably meant to be: the same key in its right section, else
@@ -275,20 +315,13 @@ impl Key<'_, '_> {
         self,
         parse: impl Fn(&str) -> Result<T, Refusal>,
     ) -> Result<Option<Located<T>>, Reported> {
-        let hostname = self.settings.environment.hostname();
         let mut reported = self.reported;
         let mut strongest = None;
-        for Entry { place, text } in self.entries {
-            let text = text.replace("${HOSTNAME}", hostname).replace("{HOSTNAME}", hostname);
-            let parsed = if has_placeholder(&text) {
-                Err("{HOSTNAME} as the only word in braces".into())
-            } else {
-                parse(&text)
-            };
-            match parsed {
-                Ok(value) if strongest.is_none() => strongest = Some(Located { value, place }),
+        for entry in self.entries {
+            match self.settings.value(entry, &parse) {
+                Ok(value) if strongest.is_none() => strongest = Some(value),
                 Ok(_) => {}
-                Err(refusal) => reported = Some(self.settings.refuse(place, refusal.of(&text))),
+                Err(refused) => reported = Some(refused),
             }
         }
         reported.map_or(Ok(strongest), Err)

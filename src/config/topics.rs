@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::defaults;
 use super::error::Place;
+use super::owner::Owner;
 use super::settings::{Located, Reported, Settings};
 use super::value;
 
@@ -110,9 +111,16 @@ impl Discovery {
             settings.key(DISCOVERY, "SW_VERSION").or_key(DEVICE, "SW_VERSION").if_set(value::text);
         let birth_topic = read_birth_topic(settings, discovery_prefix);
         let birth_payload = settings.key(DISCOVERY, "BIRTH_PAYLOAD").or(defaults::BIRTH_PAYLOAD, value::text);
-        for key in ["SENSORS_DIR", "SCAN_INTERVAL"] {
-            settings.without_effect(DISCOVERY, key, "sensor descriptors are not read yet");
-        }
+        let forms = [("entity", Form::Entity), ("device", Form::Device)];
+        let form = settings.key(DISCOVERY, "FORM").or(defaults::FORM, value::word(&forms));
+        let sensors_dir =
+            settings.key(DISCOVERY, "SENSORS_DIR").or(defaults::SENSORS_DIR, value::path_or_nothing);
+        let modules_dir = settings.key(DISCOVERY, "MODULES_DIR").or(defaults::MODULES_DIR, value::path);
+        settings.without_effect(
+            DISCOVERY,
+            "SCAN_INTERVAL",
+            "SENSORS_DIR is watched, a change counts at once",
+        );
         Ok(Discovery {
             device_name: device_name?,
             manufacturer: manufacturer?,
@@ -120,9 +128,10 @@ impl Discovery {
             sw_version: sw_version?.map(|it| it.value),
             birth_topic: birth_topic?,
             birth_payload: birth_payload?,
-            form: Form::Entity,
-            sensors_dir: None,
-            modules_dir: PathBuf::from("/etc/luigi/modules"),
+            form: form?,
+            // What other modules feed is the daemon's to announce.
+            sensors_dir: sensors_dir?.filter(|_| *settings.owner() == Owner::Daemon),
+            modules_dir: modules_dir?,
         })
     }
 }

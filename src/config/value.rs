@@ -13,6 +13,7 @@ use crate::model::Delivery;
 use crate::model::Qos;
 use crate::model::Topic;
 use crate::model::TopicError;
+use crate::model::nearest;
 
 /// Why a text is no value of the kind.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,6 +85,22 @@ pub(super) fn port(text: &str) -> Result<u16, Refusal> {
 pub(super) fn amount(text: &str) -> Result<f64, Refusal> {
     let number = text.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0);
     number.ok_or_else(|| "a number of at least 0".into())
+}
+
+/// One of `words`, whatever its case, as what stands beside it.
+pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Refusal> {
+    move |text| match words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
+        Some((_, meaning)) => Ok(*meaning),
+        None => {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let suggestion = nearest(text, names.iter().copied()).map(str::to_owned);
+            let expected = match names.split_last() {
+                Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+                _ => names.concat(),
+            };
+            Err(Refusal { suggestion, ..expected.into() })
+        }
+    }
 }
 
 /// A duration within `range`: a number with the unit `ms`, `s`, `m` or `h`; a bare one is seconds.
@@ -218,11 +235,7 @@ pub(super) fn qos(text: &str) -> Result<Qos, Refusal> {
 
 /// Which messages are delivered after an outage.
 pub(super) fn delivery(text: &str) -> Result<Delivery, Refusal> {
-    match text.to_ascii_lowercase().as_str() {
-        "latest" => Ok(Delivery::Latest),
-        "every" => Ok(Delivery::Every),
-        _ => Err("latest or every".into()),
-    }
+    word(&[("latest", Delivery::Latest), ("every", Delivery::Every)])(text)
 }
 
 /// The least important level to log, in Python's names.

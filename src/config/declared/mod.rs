@@ -1,5 +1,32 @@
 //! The sections that describe an entity each: `[Sensor attic]` and its kind.
 
+#[cfg(feature = "daemon")]
+mod defaults;
+#[cfg(feature = "daemon")]
+mod description;
+#[cfg(feature = "daemon")]
+mod feed;
+#[cfg(feature = "daemon")]
+mod input;
+#[cfg(any(test, feature = "daemon"))]
+pub(super) mod keys;
+pub(super) mod kind;
+#[cfg(feature = "daemon")]
+mod lines;
+#[cfg(feature = "daemon")]
+mod output;
+#[cfg(feature = "daemon")]
+mod read;
+#[cfg(feature = "daemon")]
+mod section;
+#[cfg(feature = "daemon")]
+mod template;
+#[cfg(feature = "daemon")]
+mod values;
+
+#[cfg(feature = "daemon")]
+pub use template::{Template, templates};
+
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +49,7 @@ pub struct Declared {
     pub entity: Entity,
     /// Where its values come from; `None` where only its commands change them.
     pub input: Option<Input>,
-    /// What its commands move; `None` where it takes none.
+    /// What its commands move; `None` where it takes none, or where they move nothing of ours (`TARGET=none`).
     pub output: Option<Output>,
 }
 
