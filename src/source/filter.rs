@@ -1,51 +1,229 @@
-//! What of the samples is worth telling.
+//! What becomes of the samples of an entity, and which of them are worth telling.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::SourceError;
+use crate::config::Filtering;
+use crate::config::OnOff;
 use crate::model::Value;
 
-/// Decides for one entity which of its samples become readings.
+/// Makes readings of the samples of one entity, as a [`Filtering`] has it, in its order.
 #[derive(Debug)]
 pub(super) struct Filter {
-    dead_band: f64,
-    heartbeat: Duration,
+    rules: Filtering,
+    window: Window,
+    level: Level,
     /// What was told last, and when.
     told: Option<(Value, Instant)>,
 }
 
 impl Filter {
-    /// A filter that holds back numbers which have moved by no more than `dead_band`, and tells what
-    /// has not changed again after `heartbeat`.
-    pub(super) fn new(dead_band: f64, heartbeat: Duration) -> Filter {
-        Filter { dead_band, heartbeat, told: None }
+    /// A filter that has seen nothing yet.
+    pub(super) fn new(rules: &Filtering) -> Filter {
+        Filter { rules: rules.clone(), window: Window::default(), level: Level::default(), told: None }
     }
 
-    /// Whether `value`, sampled at `now`, is worth telling: it is the first, it has changed since it was last
-    /// told (so that a slow drift adds up), or the heartbeat is due.
-    pub(super) fn passes(&self, value: &Value, now: Instant) -> bool {
-        let Some((told, at)) = &self.told else { return true };
-        now.saturating_duration_since(*at) + SLACK >= self.heartbeat || self.differs(told, value)
+    /// The value that `sample`, taken at `now`, makes, where that is worth telling: it is the first, it differs enough
+    /// from what was told last (so that a slow drift adds up), or the heartbeat is due. It counts as told.
+    ///
+    /// What is on and off may be told by a switch, by one of the texts for it (in upper or lower case) or by a number: one
+    /// that is among those texts, else what is not 0 is what `1` is. Of what is no on and off, a text stays as it is: only
+    /// a number is scaled, checked, smoothed and rounded.
+    ///
+    /// # Errors
+    ///
+    /// [`Implausible`] when it is neither on nor off, no number, or outside of what is valid: a failed sample, of which nothing
+    /// is kept.
+    pub(super) fn take(&mut self, sample: Value, now: Instant) -> Result<Option<Value>, Implausible> {
+        let value = match (&self.rules.on_off, sample) {
+            (_, sample @ (Value::Unknown | Value::Unavailable)) => sample,
+            (Some(on_off), sample) => {
+                let is_on = on_off.is_on(&sample)? != on_off.invert;
+                Value::Switch(self.level.settle(is_on, self.rules.debounce, now))
+            }
+            (None, Value::Number(number)) => Value::Number(self.number(number)?),
+            (None, Value::Switch(is_on)) => Value::Switch(self.level.settle(is_on, self.rules.debounce, now)),
+            (None, sample) => sample,
+        };
+        Ok(self.tell(value, now))
     }
 
-    /// Notes that `value` was told at `now`.
-    pub(super) fn told(&mut self, value: Value, now: Instant) {
-        self.told = Some((value, now));
+    /// `value`, [`Value::Unknown`] or [`Value::Unavailable`], in the place of a sample that could not be had at `now`, where
+    /// that is worth telling. What comes after it is not mixed with what was before.
+    pub(super) fn lose(&mut self, value: Value, now: Instant) -> Option<Value> {
+        self.window = Window::default();
+        self.level = Level::default();
+        self.tell(value, now)
+    }
+
+    /// Has the next value told, whatever it is and however long it has been so: the last one did not get through, or
+    /// somebody asks.
+    pub(super) fn tell_next(&mut self) {
+        self.level = Level::default();
+        self.told = None;
+    }
+
+    fn number(&mut self, number: f64) -> Result<f64, Implausible> {
+        let Filtering { scale, offset, valid, smoothing, decimals, .. } = &self.rules;
+        let number = number * scale + offset;
+        let refusal = |expected| Implausible { expected, found: number.to_string() };
+        if !number.is_finite() {
+            return Err(refusal("a finite number".to_owned()));
+        }
+        if let Some(valid) = valid.as_ref().filter(|it| !it.contains(&number)) {
+            return Err(refusal(format!("a number from {} to {}", valid.start(), valid.end())));
+        }
+        let number = if *smoothing > 1 { self.window.median(number, (*smoothing).into()) } else { number };
+        Ok(decimals.map_or(number, |it| rounded(number, it)))
+    }
+
+    fn tell(&mut self, value: Value, now: Instant) -> Option<Value> {
+        if let Some((told, at)) = &self.told {
+            let is_due = now.saturating_duration_since(*at) + SLACK >= self.rules.heartbeat;
+            if !is_due && !self.differs(told, &value) {
+                return None;
+            }
+        }
+        self.told = Some((value.clone(), now));
+        Some(value)
     }
 
     fn differs(&self, told: &Value, value: &Value) -> bool {
         match (told, value) {
             (Value::Number(told), Value::Number(value)) => {
-                let moved = (value - told).abs();
-                // Not a number: one of the two is none, or they are the same infinity.
-                if moved.is_nan() {
-                    told.is_nan() != value.is_nan()
-                } else {
-                    moved > self.dead_band * ROUNDING
-                }
+                (value - told).abs() > self.rules.dead_band * ROUNDING
             }
             (told, value) => told != value,
         }
     }
+}
+
+/// What is wrong with a sample.
+#[derive(Debug)]
+pub(super) struct Implausible {
+    expected: String,
+    found: String,
+}
+
+impl Implausible {
+    /// The same as an error of `what`, which is the entity.
+    pub(super) fn of(self, what: &str) -> SourceError {
+        SourceError::Implausible { what: what.to_owned(), found: self.found, expected: self.expected }
+    }
+}
+
+impl OnOff {
+    /// Whether `sample` means on.
+    fn is_on(&self, sample: &Value) -> Result<bool, Implausible> {
+        let found = match sample {
+            Value::Switch(is_on) => return Ok(*is_on),
+            Value::Number(number) => self.number_is_on(*number),
+            Value::Text(text) => {
+                let text = text.trim();
+                self.text_is_on(text).or_else(|| self.number_is_on(text.parse().ok()?))
+            }
+            Value::Unknown | Value::Unavailable => None,
+        };
+        found.ok_or_else(|| Implausible {
+            expected: format!("one of {} or {}", self.on.join(", "), self.off.join(", ")),
+            found: match sample {
+                Value::Text(text) => format!("{:?}", text.chars().take(FOUND_CHARS).collect::<String>()),
+                Value::Number(number) => number.to_string(),
+                other => format!("{other:?}"),
+            },
+        })
+    }
+
+    fn text_is_on(&self, text: &str) -> Option<bool> {
+        // Only what is not ASCII needs a copy to compare it without regard to case.
+        let lower = if text.is_ascii() { None } else { Some(text.to_lowercase()) };
+        let text = lower.as_deref().unwrap_or(text);
+        self.which(|it| it.eq_ignore_ascii_case(text))
+    }
+
+    fn number_is_on(&self, number: f64) -> Option<bool> {
+        let equal = |to: f64| self.which(|it| it.parse() == Ok(to));
+        if number.is_nan() {
+            None
+        } else if number == 0.0 {
+            equal(number)
+        } else {
+            equal(number).or_else(|| equal(1.0))
+        }
+    }
+
+    /// Whether one of the texts for on is `wanted`, or one of those for off.
+    fn which(&self, wanted: impl Fn(&str) -> bool) -> Option<bool> {
+        let has = |texts: &[String]| texts.iter().any(|it| wanted(it));
+        if has(&self.on) { Some(true) } else { has(&self.off).then_some(false) }
+    }
+}
+
+/// The last numbers of an entity.
+#[derive(Debug, Default)]
+struct Window {
+    // Invariant: the same numbers in both, and not one that is not finite.
+    /// As they came.
+    arrived: VecDeque<f64>,
+    /// By size.
+    sorted: Vec<f64>,
+}
+
+impl Window {
+    /// The median of the last `length` numbers, of which `number` is the newest; of fewer, where there were no more.
+    fn median(&mut self, number: f64, length: usize) -> f64 {
+        let oldest = if self.arrived.len() < length { None } else { self.arrived.pop_front() };
+        if let Some(oldest) = oldest {
+            self.sorted.remove(self.sorted.partition_point(|it| *it < oldest));
+        }
+        self.arrived.push_back(number);
+        self.sorted.insert(self.sorted.partition_point(|it| *it < number), number);
+        let middle = self.sorted.len() / 2;
+        if self.sorted.len() % 2 == 1 {
+            self.sorted[middle]
+        } else {
+            self.sorted[middle - 1] / 2.0 + self.sorted[middle] / 2.0
+        }
+    }
+}
+
+/// What is on or off, without its bouncing.
+#[derive(Debug, Default)]
+struct Level {
+    /// What it has been for long enough; `None` before the first sample, which counts at once.
+    settled: Option<bool>,
+    /// Since when it has been the opposite.
+    opposed_since: Option<Instant>,
+}
+
+impl Level {
+    /// What it is when it `is_on` at `now`: that, as soon as that has lasted for `debounce`.
+    fn settle(&mut self, is_on: bool, debounce: Duration, now: Instant) -> bool {
+        let settled = *self.settled.get_or_insert(is_on);
+        if settled == is_on {
+            self.opposed_since = None;
+            return settled;
+        }
+        let since = *self.opposed_since.get_or_insert(now);
+        // Samples are never exactly as far apart as they should be.
+        if now.saturating_duration_since(since) + (debounce / 8).min(SLACK) < debounce {
+            return settled;
+        }
+        *self = Level { settled: Some(is_on), opposed_since: None };
+        is_on
+    }
+}
+
+/// `number` with so many decimals. (Not by `round`, which is a call of the C library's mathematics on processors without an
+/// instruction for it: half a megabyte, mapped for that one function.)
+fn rounded(number: f64, decimals: u8) -> f64 {
+    let Some(power) = POWERS.get(usize::from(decimals)) else { return number };
+    let scaled = number * power;
+    if scaled.abs() >= WHOLE {
+        return number;
+    }
+    ((scaled + 0.5_f64.copysign(scaled)) as i64) as f64 / power
 }
 
 /// A sample that is due together with the heartbeat may be taken a little early: without this the heartbeat
@@ -53,76 +231,13 @@ impl Filter {
 const SLACK: Duration = Duration::from_millis(500);
 /// In binary, 20.3 - 19.8 is a little more than 0.5: a move by just the dead band must not pass.
 const ROUNDING: f64 = 1.000_000_001;
+/// The powers of ten by which decimals are rounded; more decimals than that no sensor has.
+const POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+/// 2^52: from here on, a number has no decimals.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
+/// How much of a text an error shows.
+const FOUND_CHARS: usize = 60;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Offers `samples` of (second, value) and compares those that pass, by their position.
-    #[track_caller]
-    fn check(dead_band: f64, samples: &[(u64, Value)], expected: &[usize]) {
-        let mut filter = Filter::new(dead_band, Duration::from_secs(60));
-        let start = Instant::now();
-        let mut passed = Vec::new();
-        for (position, (second, value)) in samples.iter().enumerate() {
-            let now = start + Duration::from_secs(*second);
-            if filter.passes(value, now) {
-                filter.told(value.clone(), now);
-                passed.push(position);
-            }
-        }
-        assert_eq!(passed, expected, "{samples:?}");
-    }
-
-    /// Samples a second apart.
-    fn each_second<const N: usize>(values: [impl Into<Value>; N]) -> Vec<(u64, Value)> {
-        (0..).zip(values.map(Into::into)).collect()
-    }
-
-    #[test]
-    fn a_number_passes_when_it_has_left_the_dead_band_around_what_was_told() {
-        check(0.5, &each_second([20.0, 20.5, 20.6, 20.1, 20.0, 20.6]), &[0, 2, 4, 5]);
-        check(0.5, &each_second([31.7, 32.2, 31.2]), &[0]);
-        check(0.0, &each_second([1.0, 1.0, 1.1, 1.1]), &[0, 2]);
-    }
-
-    #[test]
-    fn a_slow_drift_adds_up() {
-        check(1.0, &each_second([10.0, 10.4, 10.8, 11.2, 11.6]), &[0, 3]);
-    }
-
-    #[test]
-    fn every_change_of_anything_else_passes() {
-        check(9.0, &each_second([true, true, false, true]), &[0, 2, 3]);
-        check(9.0, &each_second(["a", "b", "b"]), &[0, 1]);
-        let unknown = [Value::Number(1.0), Value::Unknown, Value::Unknown, Value::Number(1.0), "1".into()];
-        check(9.0, &each_second(unknown), &[0, 1, 3, 4]);
-    }
-
-    #[test]
-    fn what_does_not_change_passes_again_with_the_heartbeat() {
-        let samples = [0, 30, 60, 90, 119, 120, 121].map(|second| (second, Value::Number(1.0)));
-        check(0.0, &samples, &[0, 2, 5]);
-    }
-
-    #[test]
-    fn a_heartbeat_counts_from_what_was_told_last() {
-        let samples = [(0, true), (50, false), (60, false), (109, false), (110, false)];
-        check(0.0, &samples.map(|(second, on)| (second, Value::Switch(on))), &[0, 1, 4]);
-    }
-
-    #[test]
-    fn a_sample_a_moment_early_still_is_the_heartbeat() {
-        let mut filter = Filter::new(0.0, Duration::from_secs(60));
-        let start = Instant::now();
-        filter.told(Value::Number(1.0), start);
-        assert!(filter.passes(&Value::Number(1.0), start + Duration::from_millis(59_990)));
-        assert!(!filter.passes(&Value::Number(1.0), start + Duration::from_secs(59)));
-    }
-
-    #[test]
-    fn no_number_hides_the_next_one() {
-        check(1.0, &each_second([f64::NAN, f64::NAN, 1.0, f64::NAN]), &[0, 2, 3]);
-        check(1.0, &each_second([f64::INFINITY, f64::INFINITY, 1.0, f64::NEG_INFINITY]), &[0, 2, 3]);
-    }
-}
+mod tests;

@@ -1,13 +1,28 @@
 //! Where readings come from: a [`Source`] is sampled by the [`Poller`], which tells what is worth telling.
 
+mod chip;
+mod declared;
+pub mod exec;
+mod extract;
+mod file;
 mod filter;
+mod gpio;
 pub mod host;
+mod hwmon;
+mod iio;
+mod poll;
 mod poller;
 mod read;
 mod schedule;
+mod troubles;
+mod w1;
 
-pub use poller::Poller;
+pub use declared::sources;
+pub use gpio::Gpio;
+pub use poller::{Nudge, Poller};
+pub use troubles::{Trouble, Troubles};
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -20,6 +35,7 @@ use crate::model::Delivery;
 use crate::model::LinePlace;
 use crate::model::Qos;
 use crate::model::Value;
+use crate::os::Halt;
 
 /// Something that can be asked for the values of its entities.
 pub trait Source: Send {
@@ -37,6 +53,12 @@ pub trait Source: Send {
     ///
     /// [`SourceError`] when none of the values can be had; what was appended until then is ignored.
     fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError>;
+
+    /// What ends a sample that is being taken, from another thread and for good; `None` where nothing does. Asked for once,
+    /// before the first sample.
+    fn halt(&self) -> Option<Halt> {
+        None
+    }
 }
 
 /// A value as its source has it, or why it has none.
@@ -75,10 +97,15 @@ pub enum Pace {
 impl Polled {
     /// Its entities, to be delivered as it says.
     pub fn entities(&self) -> impl Iterator<Item = Entity> {
-        self.source.entities().iter().map(|it| match self.delivery {
-            Some(delivery) => it.clone().delivered(delivery, self.qos),
-            None => it.clone(),
-        })
+        self.source.entities().iter().map(|it| self.delivered(it))
+    }
+
+    /// `entity`, which is one of its own, to be delivered as it says.
+    fn delivered(&self, entity: &Entity) -> Entity {
+        match self.delivery {
+            Some(delivery) => entity.clone().delivered(delivery, self.qos),
+            None => entity.clone(),
+        }
     }
 }
 
@@ -86,19 +113,19 @@ impl Polled {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// A kernel file could not be read: the device is gone, or we are not permitted.
+    /// A file could not be read: the device is gone, or we are not permitted.
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
     },
-    /// A kernel file held something else than it should.
+    /// A file held something else than it should.
     Malformed {
         /// The file.
         path: PathBuf,
         /// What was looked for.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// How the file begins.
         found: String,
     },

@@ -1,254 +1,301 @@
-//! The thread that samples the sources when they are due.
+//! The threads that sample the sources when they are due: as few as will do.
 
+mod state;
+
+use std::fmt;
 use std::io;
-use std::time::Instant;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::filter::Filter;
+use super::poll::{Listeners, Poll};
 use super::schedule::Schedule;
-use super::{Polled, Sample, SourceError};
+use super::{Pace, Polled, Sample, Troubles};
 use crate::entity::Entity;
-use crate::model::Chain;
+use crate::model::ObjectId;
 use crate::model::Reading;
-use crate::model::Value;
+use crate::os::Halt;
 use crate::worker::Outlet;
-use crate::worker::Stop;
 use crate::worker::Worker;
+use state::{Place, State};
 
 /// Samples sources and offers what is worth telling.
 ///
-/// Between two samples it sleeps; it wakes for nothing else, and sources that are due together share one
-/// waking.
-pub struct Poller {
-    schedule: Schedule,
-    polls: Vec<Poll>,
-    outlet: Outlet<Reading>,
-}
+/// One thread, the leader, waits until a source is due, and samples it; those that are due together share one waking.
+/// Where there are slow sources it has a deputy, who looks a tenth of a second after one of them was due: a leader that is
+/// still in that sample is left to it, and the deputy leads. So there is a thread for each sample that hangs and two
+/// more, [`MOST_THREADS`] in all, and nobody waits for long; those that are too many end when they have had nothing to do
+/// for a while. With quick sources alone there is one thread.
+///
+/// Dropping it is stopping it with no time to wait.
+pub struct Poller(Nudge);
+
+/// Asks a [`Poller`] for a sample. Cheap to clone; what it asks of a poller that has ended is ignored.
+#[derive(Clone)]
+pub struct Nudge(Arc<Shared>);
 
 impl Poller {
-    /// Starts the thread `poll`, which samples each of `sources` after its delay and then at its interval, and
-    /// offers to `outlet` what passes their filters. A reading that finds no room there is offered again with the
-    /// next sample. Dropping the worker waits for the sample being taken: a few milliseconds, but for ever on a
-    /// file system whose server is gone.
+    /// Starts to sample each of `sources`, after its delay and then at its interval, on threads called `poll`: offers to
+    /// `outlet` what passes their filters, tells `troubles` who fails, and calls `announce`, on one of the threads, with
+    /// each entity that a source has found since, before its first value. A reading that finds no room in the outlet is
+    /// offered again with the next sample.
     ///
     /// # Errors
     ///
     /// The system's own, when it has no thread to give.
-    pub fn start(sources: Vec<Polled>, outlet: Outlet<Reading>) -> io::Result<Worker> {
-        Worker::spawn("poll", move |stop| {
-            let schedule = Schedule::new(Instant::now(), sources.iter().map(|it| (it.interval, it.delay)));
-            let polls = sources.into_iter().map(Poll::new).collect();
-            Poller { schedule, polls, outlet }.run(&stop);
-        })
+    pub fn start(
+        sources: Vec<Polled>,
+        outlet: Outlet<Reading>,
+        troubles: Troubles,
+        announce: impl Fn(&Entity) + Send + Sync + 'static,
+    ) -> io::Result<Poller> {
+        let listeners = Listeners { outlet, troubles, announce: Box::new(announce) };
+        Poller::with(sources, listeners, PATIENCE)
     }
 
-    fn run(mut self, stop: &Stop) {
-        let mut values = Vec::new();
-        while let Some(due) = self.schedule.next() {
-            if !stop.sleep(due.saturating_duration_since(Instant::now())) {
-                return;
-            }
-            let now = Instant::now();
-            while let Some(position) = self.schedule.take_due(now) {
-                self.polls[position].sample(&mut values, now, &self.outlet);
-            }
+    fn with(sources: Vec<Polled>, listeners: Listeners, patience: Patience) -> io::Result<Poller> {
+        let times = sources.iter().map(|it| (it.pace, it.interval, it.delay));
+        let schedule = Schedule::new(Instant::now(), times);
+        let polls: Vec<Poll> = sources.into_iter().map(Poll::new).collect();
+        let halts = polls.iter().filter_map(Poll::halt).collect();
+        let state = State::new(schedule, polls.into_iter().map(Place::new).collect());
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            listeners,
+            halts,
+            patience,
+        });
+        let mut state = shared.lock();
+        if !state.places.is_empty() {
+            shared.spawn(&mut state, Some(0))?;
+        }
+        drop(state);
+        Ok(Poller(Nudge(shared)))
+    }
+
+    /// What asks it for samples, to be given away.
+    pub fn nudge(&self) -> Nudge {
+        self.0.clone()
+    }
+
+    /// As [`Nudge::sample_now`].
+    pub fn sample_now(&self, entity: &ObjectId) {
+        self.0.sample_now(entity);
+    }
+
+    /// Ends it: no sample begins any more, and those that can be ended are. Waits at most `limit` for those that are being
+    /// taken, leaves the others to end by themselves, and returns whether there were none.
+    pub fn stop_within(self, limit: Duration) -> bool {
+        self.end(limit)
+    }
+
+    fn end(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let shared = &self.0.0;
+        let mut state = shared.lock();
+        state.is_stopping = true;
+        let workers = mem::take(&mut state.workers);
+        drop(state);
+        shared.changed.notify_all();
+        shared.halts.iter().for_each(Halt::set);
+        // All are told already, so that each needs what is left of the time only if it hangs.
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut all_ended = true;
+        for worker in workers {
+            all_ended &= worker.stop_within(left());
+        }
+        all_ended
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+impl Nudge {
+    /// Has the source of `entity` sampled as soon as possible, once more where it is being sampled now, and the value told
+    /// even where it has not changed. Waits for nothing; an entity of no source is ignored.
+    pub fn sample_now(&self, entity: &ObjectId) {
+        let mut state = self.0.lock();
+        if state.ask(entity, Instant::now()) {
+            self.0.changed.notify_all();
         }
     }
 }
 
-/// A source being polled.
-struct Poll {
-    polled: Polled,
-    /// One for each entity.
-    filters: Vec<Filter>,
-    /// Whether the last sample failed.
-    failing: bool,
-}
-
-impl Poll {
-    fn new(polled: Polled) -> Poll {
-        let filtering = &polled.filters[0];
-        let filter = |_: &Entity| Filter::new(filtering.dead_band, filtering.heartbeat);
-        let filters = polled.source.entities().iter().map(filter).collect();
-        Poll { polled, filters, failing: false }
-    }
-
-    /// Takes a sample and offers those of its values that pass. A failed sample makes its entities unknown.
-    /// `values` is only there to be used again: it is empty before and after.
-    fn sample(&mut self, values: &mut Vec<Sample>, now: Instant, outlet: &Outlet<Reading>) {
-        debug_assert!(values.is_empty());
-        let outcome = self.polled.source.sample(values);
-        if outcome.is_err() {
-            values.clear();
-        }
-        self.note(outcome);
-        let entities = self.polled.source.entities();
-        // A source that tells too few or too many is wrong; its neighbours are not.
-        values.resize_with(entities.len(), || Ok(Value::Unknown));
-        for ((entity, value), filter) in entities.iter().zip(values.drain(..)).zip(&mut self.filters) {
-            let value = value.unwrap_or(Value::Unknown);
-            if filter.passes(&value, now) && outlet.offer(Reading::new(entity.id().clone(), value.clone())) {
-                filter.told(value, now);
-            }
-        }
-    }
-
-    /// The one place where a source begins or ceases to fail, hence the one that logs it.
-    fn note(&mut self, outcome: Result<(), SourceError>) {
-        match (outcome, self.failing) {
-            (Err(error), false) => log::warn!("{}: no value: {}", self.ids(), Chain(&error)),
-            (Err(error), true) => {
-                log::debug!("{}: still no value: {}", self.ids(), Chain(&error));
-                return;
-            }
-            (Ok(()), true) => log::info!("{}: has values again", self.ids()),
-            (Ok(()), false) => return,
-        }
-        self.failing = !self.failing;
-    }
-
-    /// The source's name in the log: those of its entities.
-    fn ids(&self) -> String {
-        let ids: Vec<&str> = self.polled.source.entities().iter().map(|it| it.id().as_str()).collect();
-        ids.join(", ")
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::PathBuf;
-    use std::time::Duration;
+impl fmt::Debug for Nudge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller").field("sources", &self.0.lock().places.len()).finish_non_exhaustive()
+    }
+}
 
-    use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+/// How patient the threads are.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// How long a sample may take before another thread leads.
+    sample: Duration,
+    /// How long a thread that is one too many waits before it ends.
+    idle: Duration,
+}
 
-    use super::super::{Pace, Source};
-    use crate::config::Filtering;
-    use crate::entity::Sensor;
-    use crate::model::Delivery;
+/// What the threads share. The lock is held for moments only, and never while a source is sampled.
+struct Shared {
+    state: Mutex<State>,
+    /// Something is due earlier than it was, a post is free, or the threads are to end.
+    changed: Condvar,
+    listeners: Listeners,
+    halts: Vec<Halt>,
+    patience: Patience,
+}
 
-    /// Tells one value after the other, for two entities; `None` is a failure.
-    struct Script {
-        entities: [Entity; 2],
-        samples: std::vec::IntoIter<Option<Vec<Value>>>,
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic half-way runs under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    impl Source for Script {
-        fn entities(&self) -> &[Entity] {
-            &self.entities
+    /// Gives up the lock until something has changed or it is `until`.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, until: Option<Instant>) -> MutexGuard<'a, State> {
+        match until.map(|it| it.saturating_duration_since(Instant::now())) {
+            Some(Duration::ZERO) => state,
+            Some(pause) => self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0,
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
+    }
 
-        fn sample(&mut self, values: &mut Vec<Sample>) -> Result<(), SourceError> {
-            match self.samples.next().expect("the script is long enough") {
-                Some(sample) => values.extend(sample.into_iter().map(Ok)),
-                None => {
-                    values.push(Ok(Value::Number(666.0)));
-                    return Err(SourceError::NoSize { path: PathBuf::from("/x") });
+    /// Starts a thread, which leads if that is the term.
+    fn spawn(self: &Arc<Shared>, state: &mut State, term: Option<u64>) -> io::Result<()> {
+        state.workers.retain(|it| !it.has_ended());
+        let shared = Arc::clone(self);
+        state.workers.push(Worker::spawn("poll", move |_| shared.serve(term))?);
+        state.threads += 1;
+        Ok(())
+    }
+
+    /// The life of one thread. It leads for as long as `term` lasts.
+    fn serve(self: &Arc<Shared>, mut term: Option<u64>) {
+        let mut samples = Vec::new();
+        let mut state = self.lock();
+        while !state.is_stopping {
+            if term == Some(state.term) {
+                state = self.lead(state, &mut samples);
+            } else {
+                (state, term) = self.follow(state);
+                if term.is_none() {
+                    break;
                 }
             }
-            Ok(())
         }
+        state.threads -= 1;
     }
 
-    fn script<const N: usize>(samples: [Option<&[f64]>; N]) -> Polled {
-        let entity = |id| Sensor::new(id, id).build().unwrap();
-        let samples = samples.map(|it| it.map(|values| values.iter().copied().map(Value::Number).collect()));
-        let source = Script { entities: [entity("a"), entity("b")], samples: Vec::from(samples).into_iter() };
-        Polled {
-            source: Box::new(source),
-            interval: Duration::from_secs(3600),
-            pace: Pace::Quick,
-            filters: vec![Filtering::plain(0.5, Duration::from_secs(60))],
-            misses: 0,
-            delay: Duration::ZERO,
-            delivery: Some(Delivery::Latest),
-            qos: None,
+    /// Samples a source that is due, a quick one first, or waits for the next.
+    fn lead<'a>(
+        self: &'a Arc<Shared>,
+        mut state: MutexGuard<'a, State>,
+        samples: &mut Vec<Sample>,
+    ) -> MutexGuard<'a, State> {
+        let now = Instant::now();
+        state.report_overdue(now, &self.listeners);
+        let mut due = state.schedule.take_due(Pace::Quick, now);
+        if due.is_none() && state.schedule.is_due(Pace::Slow, now) && self.may_hang(&mut state) {
+            due = state.schedule.take_due(Pace::Slow, now);
+            if state.deputy_looks.is_none_or(|it| it > now + self.patience.sample) {
+                self.changed.notify_all();
+            }
         }
-    }
-
-    /// Everything offered until now, as `id value`.
-    fn offered(readings: &Receiver<Reading>) -> Vec<String> {
-        let text = |reading: Reading| match reading.value {
-            Value::Number(number) => format!("{} {number}", reading.entity),
-            other => format!("{} {other:?}", reading.entity),
+        let Some(position) = due else {
+            let next = state.next();
+            return self.wait(state, next);
         };
-        readings.try_iter().map(text).collect()
-    }
 
-    #[test]
-    fn what_passes_the_filter_is_offered() {
-        let (sender, readings) = bounded(8);
-        let outlet = Outlet::new(sender);
-        let mut poll = Poll::new(script([Some(&[1.0, 2.0]), Some(&[1.0, 3.0]), Some(&[1.4, 3.0])]));
-        let start = Instant::now();
-        for (second, expected) in [(0, &["a 1", "b 2"][..]), (1, &["b 3"]), (2, &[])] {
-            poll.sample(&mut Vec::new(), start + Duration::from_secs(second), &outlet);
-            assert_eq!(offered(&readings), expected, "at {second} s");
+        let term = state.term;
+        let mut poll = state.begin(position, now);
+        drop(state);
+        let outcome = poll.sample(samples);
+        let mut state = self.lock();
+        let was_reported = state.answered(position);
+        if !state.is_stopping {
+            drop(state);
+            if was_reported {
+                poll.note_lost(now);
+            }
+            poll.tell(outcome, samples, now, &self.listeners);
+            state = self.lock();
         }
-    }
-
-    #[test]
-    fn a_failing_source_makes_its_entities_unknown_once_and_recovers() {
-        let (sender, readings) = bounded(8);
-        let outlet = Outlet::new(sender);
-        let mut poll = Poll::new(script([Some(&[1.0, 2.0]), None, None, Some(&[1.0, 2.0])]));
-        for (failing, expected) in [
-            (false, &["a 1", "b 2"][..]),
-            (true, &["a Unknown", "b Unknown"]),
-            (true, &[]),
-            (false, &["a 1", "b 2"]),
-        ] {
-            poll.sample(&mut Vec::new(), Instant::now(), &outlet);
-            assert_eq!(offered(&readings), expected);
-            assert_eq!(poll.failing, failing);
+        if state.end(position, poll, term, now) {
+            self.changed.notify_all();
         }
+        state
     }
 
-    #[test]
-    fn a_source_that_miscounts_its_values_is_held_to_its_entities() {
-        let (sender, readings) = bounded(8);
-        let mut poll = Poll::new(script([Some(&[1.0]), Some(&[1.0, 2.0, 3.0])]));
-        let outlet = Outlet::new(sender);
-        for expected in [&["a 1", "b Unknown"][..], &["b 2"]] {
-            poll.sample(&mut Vec::new(), Instant::now(), &outlet);
-            assert_eq!(offered(&readings), expected);
+    /// Whether there is another thread that can lead if this one hangs in a sample, or can be.
+    fn may_hang(self: &Arc<Shared>, state: &mut State) -> bool {
+        state.is_short = state.threads <= state.busy + 1;
+        if state.is_short && state.threads < MOST_THREADS {
+            state.is_short = false;
+            // Without one, the source is sampled all the same: better late than never.
+            match self.spawn(state, None) {
+                Err(cause) if !mem::replace(&mut state.has_complained, true) => {
+                    log::warn!("cannot start a thread for slow sources, they wait for one another: {cause}");
+                }
+                _ => {}
+            }
         }
-    }
-
-    #[test]
-    fn a_reading_that_found_no_room_is_offered_again() {
-        let (sender, readings) = bounded(1);
-        let outlet = Outlet::new(sender);
-        let mut poll = Poll::new(script([Some(&[1.0, 2.0]), Some(&[1.0, 2.0])]));
-        for expected in ["a 1", "b 2"] {
-            poll.sample(&mut Vec::new(), Instant::now(), &outlet);
-            assert_eq!(offered(&readings), [expected]);
+        if state.is_short && !mem::replace(&mut state.has_complained, true) {
+            log::warn!("{} sources do not answer: other slow ones wait for them", state.busy);
         }
+        !state.is_short
     }
 
-    #[test]
-    fn sources_are_sampled_at_once_and_the_thread_ends_when_dropped() {
-        let (sender, readings) = bounded(8);
-        let worker = Poller::start(vec![script([Some(&[1.0, 2.0])])], Outlet::new(sender)).unwrap();
-        let limit = Duration::from_secs(10);
-        assert_eq!(readings.recv_timeout(limit).unwrap().value, Value::Number(1.0));
-        assert_eq!(readings.recv_timeout(limit).unwrap().value, Value::Number(2.0));
-        drop(worker);
-        assert_eq!(readings.recv_timeout(limit), Err(RecvTimeoutError::Disconnected));
-    }
-
-    #[test]
-    fn a_source_is_sampled_again_at_its_interval() {
-        let (sender, readings) = bounded(8);
-        let mut polled = script([Some(&[1.0, 2.0]), Some(&[1.0, 3.0])]);
-        polled.interval = Duration::from_secs(1);
-        polled.filters[0].heartbeat = Duration::from_secs(3600);
-        // The script is at its end after the second sample, long before which the worker is dropped.
-        let started = Instant::now();
-        let worker = Poller::start(vec![polled], Outlet::new(sender)).unwrap();
-        let limit = Duration::from_secs(10);
-        let values: Vec<Value> = (0..3).map(|_| readings.recv_timeout(limit).unwrap().value).collect();
-        assert_eq!(values, [1.0, 2.0, 3.0].map(Value::Number));
-        assert!(started.elapsed() >= Duration::from_millis(740), "{:?}", started.elapsed());
-        drop(worker);
+    /// Waits until there is nobody to lead, and returns the term in which this thread does; `None` when it has waited in
+    /// vain and is to end.
+    fn follow<'a>(&self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, Option<u64>) {
+        if state.is_short {
+            self.changed.notify_all(); // The leader waits for somebody like this.
+        }
+        let idle = Instant::now() + self.patience.idle;
+        while state.has_deputy && !state.is_stopping {
+            if Instant::now() >= idle {
+                state.has_complained = false;
+                return (state, None);
+            }
+            state = self.wait(state, Some(idle));
+        }
+        state.has_deputy = true;
+        while !state.is_stopping {
+            let now = Instant::now();
+            let looks = match state.sampling_since {
+                Some(since) => Some(since + self.patience.sample),
+                None => state.schedule.next(Pace::Slow).map(|it| it.max(now) + self.patience.sample),
+            };
+            if state.sampling_since.is_some() && looks.is_some_and(|it| it <= now) {
+                break;
+            }
+            state.deputy_looks = looks;
+            state = self.wait(state, looks);
+        }
+        (state.has_deputy, state.deputy_looks, state.sampling_since) = (false, None, None);
+        state.term += 1;
+        self.changed.notify_all(); // One of those that are too many may be the deputy.
+        let term = state.term;
+        (state, Some(term))
     }
 }
+
+/// As few as a small machine bears, and more than devices that hang at the same time.
+const MOST_THREADS: usize = 16;
+/// A sample of the kernel's memory or of a quick device is over by then, and a second's interval is kept by the others.
+const PATIENCE: Patience = Patience { sample: Duration::from_millis(100), idle: Duration::from_secs(30) };
+
+#[cfg(test)]
+mod tests;

@@ -15,11 +15,21 @@ pub(super) struct KernelFile {
 impl KernelFile {
     /// The file `path` (`proc/…` or `sys/…`) under `root`. Nothing is read yet.
     pub(super) fn new(root: &Path, path: &str) -> KernelFile {
-        KernelFile { path: root.join(path), text: String::new() }
+        KernelFile::at(root.join(path))
+    }
+
+    /// The file at `path`. Nothing is read yet.
+    pub(super) fn at(path: PathBuf) -> KernelFile {
+        KernelFile { path, text: String::new() }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads the file, its first [`MAX_BYTES`] at most, and returns what `parse` makes of it.
-    /// Blocks as long as the driver takes; no file that we read has one that waits for a device.
+    /// Blocks as long as the driver takes: some wait for their device, a 1-Wire thermometer's for most of a second.
     ///
     /// # Errors
     ///
@@ -33,8 +43,8 @@ impl KernelFile {
         self.read().map_err(|cause| SourceError::Read { path: self.path.clone(), cause })?;
         parse(&self.text).ok_or_else(|| SourceError::Malformed {
             path: self.path.clone(),
-            expected,
-            found: self.text.lines().next().unwrap_or_default().chars().take(FOUND_CHARS).collect(),
+            expected: expected.into(),
+            found: beginning(&self.text),
         })
     }
 
@@ -44,6 +54,11 @@ impl KernelFile {
         File::open(&self.path)?.take(MAX_BYTES).read_to_string(&mut self.text)?;
         Ok(())
     }
+}
+
+/// How `text` begins, for an error.
+pub(super) fn beginning(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(FOUND_CHARS).collect()
 }
 
 /// `value` rounded to one decimal: more is noise, and each change of it would be published.
@@ -57,8 +72,8 @@ pub(super) fn percentage(part: u64, whole: u64) -> Option<f64> {
 }
 
 /// The longest files we read (`/proc/stat`, `/proc/net/fib_trie`) have a few kilobytes on a small machine.
-const MAX_BYTES: u64 = 64 * 1024;
-/// How much of a malformed file an error shows.
+pub(super) const MAX_BYTES: u64 = 64 * 1024;
+/// How much of a text an error shows.
 const FOUND_CHARS: usize = 60;
 
 /// Random bytes and random cuts and mixes of what kernels say, for the tests of the parsers.

@@ -1,50 +1,104 @@
 //! When each source is due.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
+
+use super::Pace;
 
 /// The times at which sources are due: each after its delay, then at whole multiples of its interval
 /// after it. So sources whose intervals share multiples are due together, in one waking of the processor, and
-/// late samples add up to no drift. Reads no clock.
+/// late samples add up to no drift. A source that has been taken is not due before it is put back. Reads no clock.
 #[derive(Debug)]
 pub(super) struct Schedule {
     start: Instant,
     slots: Vec<Slot>,
+    // Invariant: each source is once in the one of its pace, or it has been taken.
+    quick: Queue,
+    slow: Queue,
 }
 
-#[derive(Debug)]
+/// When which of them is due, the next one first.
+type Queue = BinaryHeap<Reverse<(Instant, usize)>>;
+
+#[derive(Clone, Copy, Debug)]
 struct Slot {
     // Invariant: within `SHORTEST` and `LONGEST`.
     interval: Duration,
-    due: Instant,
+    pace: Pace,
 }
 
 impl Schedule {
-    /// Sources with these intervals, each brought within [`SHORTEST`] and [`LONGEST`], and first due this long
-    /// after `start`.
-    pub(super) fn new(start: Instant, sources: impl IntoIterator<Item = (Duration, Duration)>) -> Schedule {
-        let slot = |(interval, delay): (Duration, _)| {
-            let interval = interval.clamp(SHORTEST, LONGEST);
-            Slot { interval, due: start + delay }
+    /// Sources of these paces, with these intervals, each brought within [`SHORTEST`] and [`LONGEST`], and first due this
+    /// long after `start`.
+    pub(super) fn new(
+        start: Instant,
+        sources: impl IntoIterator<Item = (Pace, Duration, Duration)>,
+    ) -> Schedule {
+        let (quick, slow) = Default::default();
+        let mut schedule = Schedule { start, slots: Vec::new(), quick, slow };
+        for (position, (pace, interval, delay)) in sources.into_iter().enumerate() {
+            schedule.slots.push(Slot { interval: interval.clamp(SHORTEST, LONGEST), pace });
+            schedule.queue(pace).push(Reverse((start + delay, position)));
+        }
+        schedule
+    }
+
+    /// When the next source of this pace is due; `None` when there is none that waits.
+    pub(super) fn next(&self, pace: Pace) -> Option<Instant> {
+        let queue = match pace {
+            Pace::Quick => &self.quick,
+            Pace::Slow => &self.slow,
         };
-        Schedule { start, slots: sources.into_iter().map(slot).collect() }
+        queue.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// When the next source is due; `None` when there are no sources.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.slots.iter().map(|slot| slot.due).min()
+    /// Whether a source of this pace is due at `now` or within [`TOGETHER`] of it.
+    pub(super) fn is_due(&self, pace: Pace, now: Instant) -> bool {
+        self.next(pace).is_some_and(|it| it <= now + TOGETHER)
     }
 
-    /// Takes the position of a source that is due at `now` or within [`TOGETHER`] of it. Its next time is after
-    /// that: whatever was missed, by a slow neighbour or a machine held up, is skipped and not made up for.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<usize> {
-        let horizon = now + TOGETHER;
-        let position = self.slots.iter().position(|slot| slot.due <= horizon)?;
-        let slot = &mut self.slots[position];
-        let elapsed = horizon.duration_since(self.start).as_nanos();
+    /// Takes the position of a source of this pace that is due at `now`.
+    pub(super) fn take_due(&mut self, pace: Pace, now: Instant) -> Option<usize> {
+        if !self.is_due(pace, now) {
+            return None;
+        }
+        self.queue(pace).pop().map(|Reverse((_, position))| position)
+    }
+
+    /// Puts back the source at `position`, which was `taken` for a sample that has `ended`. Its next time is after both:
+    /// whatever was missed, by a slow sample or a machine held up, is skipped and not made up for.
+    pub(super) fn put_back(&mut self, position: usize, taken: Instant, ended: Instant) {
+        let Slot { interval, pace } = self.slots[position];
+        let mut due = self.multiple_after(taken + TOGETHER, interval);
+        if due < ended {
+            due = self.multiple_after(ended, interval);
+        }
+        self.queue(pace).push(Reverse((due, position)));
+    }
+
+    /// Has the source at `position` due at `now`, unless it has been taken.
+    pub(super) fn hasten(&mut self, position: usize, now: Instant) {
+        let queue = self.queue(self.slots[position].pace);
+        let waiting = queue.len();
+        queue.retain(|Reverse((_, it))| *it != position);
+        if queue.len() < waiting {
+            queue.push(Reverse((now, position)));
+        }
+    }
+
+    fn multiple_after(&self, time: Instant, interval: Duration) -> Instant {
+        let elapsed = time.duration_since(self.start).as_nanos();
         // Less than an interval, and a day of nanoseconds fits in 64 bits many times over.
-        let into_interval = Duration::from_nanos((elapsed % slot.interval.as_nanos()) as u64);
-        slot.due = horizon + (slot.interval - into_interval);
-        Some(position)
+        let into_interval = Duration::from_nanos((elapsed % interval.as_nanos()) as u64);
+        time + (interval - into_interval)
+    }
+
+    fn queue(&mut self, pace: Pace) -> &mut Queue {
+        match pace {
+            Pace::Quick => &mut self.quick,
+            Pace::Slow => &mut self.slow,
+        }
     }
 }
 
@@ -58,10 +112,15 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 mod tests {
     use super::*;
 
-    /// Which sources are taken at `now_ms`, in their order.
+    fn quick(interval: Duration, delay: Duration) -> (Pace, Duration, Duration) {
+        (Pace::Quick, interval, delay)
+    }
+
+    /// Which sources are taken at `now_ms` for samples that take no time, in their order.
     fn taken(schedule: &mut Schedule, start: Instant, now_ms: u64) -> Vec<usize> {
         let now = start + Duration::from_millis(now_ms);
-        let mut taken: Vec<usize> = std::iter::from_fn(|| schedule.take_due(now)).collect();
+        let mut taken: Vec<usize> = std::iter::from_fn(|| schedule.take_due(Pace::Quick, now)).collect();
+        taken.iter().for_each(|position| schedule.put_back(*position, now, now));
         taken.sort_unstable();
         taken
     }
@@ -70,11 +129,15 @@ mod tests {
     #[track_caller]
     fn check(intervals_ms: &[u64], expected: &[(u64, &[usize], u64)]) {
         let start = Instant::now();
-        let sources = intervals_ms.iter().map(|it| (Duration::from_millis(*it), Duration::ZERO));
+        let sources = intervals_ms.iter().map(|it| quick(Duration::from_millis(*it), Duration::ZERO));
         let mut schedule = Schedule::new(start, sources);
         for (now_ms, sources, next_ms) in expected {
             assert_eq!(taken(&mut schedule, start, *now_ms), *sources, "at {now_ms} ms");
-            assert_eq!(schedule.next(), Some(start + Duration::from_millis(*next_ms)), "after {now_ms} ms");
+            assert_eq!(
+                schedule.next(Pace::Quick),
+                Some(start + Duration::from_millis(*next_ms)),
+                "after {now_ms} ms"
+            );
         }
     }
 
@@ -121,7 +184,8 @@ mod tests {
     fn a_delayed_source_falls_in_with_the_others() {
         let start = Instant::now();
         let seconds = Duration::from_secs;
-        let mut schedule = Schedule::new(start, [(seconds(60), seconds(0)), (seconds(60), seconds(5))]);
+        let mut schedule =
+            Schedule::new(start, [quick(seconds(60), seconds(0)), quick(seconds(60), seconds(5))]);
         assert_eq!(taken(&mut schedule, start, 0), [0]);
         assert_eq!(taken(&mut schedule, start, 5_000), [1]);
         assert_eq!(taken(&mut schedule, start, 60_000), [0, 1]);
@@ -137,6 +201,52 @@ mod tests {
 
     #[test]
     fn without_sources_nothing_is_ever_due() {
-        assert_eq!(Schedule::new(Instant::now(), []).next(), None);
+        assert_eq!(Schedule::new(Instant::now(), []).next(Pace::Quick), None);
+    }
+
+    #[test]
+    fn a_source_that_was_taken_is_due_when_it_was_put_back_and_at_its_time() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        for (taken, ended, next) in
+            [(0, 0, 1_000), (0, 990, 1_000), (0, 1_000, 1_000), (0, 1_001, 2_000), (800, 7_300, 8_000)]
+        {
+            let mut schedule = Schedule::new(start, [quick(Duration::from_secs(1), Duration::ZERO)]);
+            assert_eq!(schedule.take_due(Pace::Quick, at(taken)), Some(0));
+            assert_eq!(schedule.next(Pace::Quick), None);
+            schedule.put_back(0, at(taken), at(ended));
+            assert_eq!(schedule.next(Pace::Quick), Some(at(next)), "{taken} to {ended}");
+        }
+    }
+
+    #[test]
+    fn each_pace_has_its_own_order() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let slow = |delay| (Pace::Slow, second, delay);
+        let mut schedule =
+            Schedule::new(start, [slow(second), quick(second, second * 2), slow(Duration::ZERO)]);
+        assert_eq!(schedule.next(Pace::Quick), Some(start + second * 2));
+        assert_eq!(schedule.next(Pace::Slow), Some(start));
+        assert_eq!(schedule.take_due(Pace::Quick, start), None);
+        assert_eq!(schedule.take_due(Pace::Slow, start + second), Some(2));
+        assert_eq!(schedule.take_due(Pace::Slow, start + second), Some(0));
+    }
+
+    #[test]
+    fn what_is_hastened_is_due_at_once_and_then_at_its_time() {
+        let start = Instant::now();
+        let minute = Duration::from_secs(60);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut schedule = Schedule::new(start, [quick(minute, minute), quick(minute, minute)]);
+        schedule.hasten(1, at(7));
+        schedule.hasten(1, at(7));
+        assert_eq!(schedule.next(Pace::Quick), Some(at(7)));
+        assert_eq!(schedule.take_due(Pace::Quick, at(7)), Some(1));
+        assert_eq!(schedule.take_due(Pace::Quick, at(7)), None);
+        schedule.hasten(1, at(8)); // It has been taken.
+        assert_eq!(schedule.next(Pace::Quick), Some(at(60)));
+        schedule.put_back(1, at(7), at(8));
+        assert_eq!(taken(&mut schedule, start, 60_000), [0, 1]);
     }
 }

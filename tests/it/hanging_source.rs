@@ -57,6 +57,25 @@ fn a_source_that_hangs_does_not_hold_up_the_goodbye() {
 }
 
 #[test]
+fn a_source_that_hangs_holds_up_no_other_one() {
+    let broker = Broker::start(Settings::default()).unwrap();
+    let states = broker.publishes(1000);
+    let port = broker.address().port();
+    let launch = Launch::new(&format!(
+        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Host]\nSENSORS=load,memory,disk\nINTERVAL=1\nDISK_INTERVAL=1\n[Logging]\nLOG_FILE=\n"
+    ));
+    let machine = launch.folder().join("machine/proc");
+    let daemon = launch.start();
+    daemon.wait_for_line("announced");
+    silence(&machine.join("loadavg"));
+    let _never_written = wait_for_reader(&machine.join("loadavg"));
+    fs::write(machine.join("meminfo"), "MemTotal: 1000 kB\nMemAvailable: 0 kB\n").unwrap();
+    wait_until("the memory that is full now", LIMIT, || {
+        states.try_iter().any(|it| it.topic.as_str().ends_with("/memory_use") && *it.payload == b"100"[..])
+    });
+}
+
+#[test]
 fn a_source_that_hangs_at_the_start_does_not_hold_up_the_end() {
     let launch = Launch::new("[Logging]\nLOG_FILE=\n");
     let loadavg = launch.folder().join("machine/proc/loadavg");

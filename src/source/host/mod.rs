@@ -38,7 +38,7 @@ use wireless::WifiSignal;
 /// is found at the next start. What is found here and fails later becomes unknown.
 ///
 /// Reads a few small files; blocks as long as that takes, a few milliseconds.
-pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
+pub fn sources(host: &Host, health: &Health) -> Vec<(HostSensor, Polled)> {
     let polled = host.sensors.iter().filter_map(|sampling| {
         let Some(source) = source(sampling, host, health) else {
             log::debug!("this machine has no {}", sampling.sensor.as_str());
@@ -47,7 +47,7 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
         let delay = if sampling.sensor == HostSensor::Bridge { FIGURES_DELAY } else { Duration::ZERO };
         // The file system may be on a server that is gone.
         let pace = if sampling.sensor == HostSensor::Disk { Pace::Slow } else { Pace::Quick };
-        Some(Polled {
+        let polled = Polled {
             source,
             pace,
             interval: sampling.interval,
@@ -56,7 +56,8 @@ pub fn sources(host: &Host, health: &Health) -> Vec<Polled> {
             delay,
             delivery: Some(sampling.delivery),
             qos: sampling.qos,
-        })
+        };
+        Some((sampling.sensor, polled))
     });
     polled.collect()
 }
@@ -126,7 +127,7 @@ mod tests {
     /// its use shows as `some` when it is a percentage.
     fn sampled(root: PathBuf) -> String {
         let mut text = String::new();
-        for mut polled in sources(&host(root, &HostSensor::ALL), &Health::default()) {
+        for (_, mut polled) in sources(&host(root, &HostSensor::ALL), &Health::default()) {
             let values = values_of(&mut *polled.source);
             assert_eq!(values.len(), polled.source.entities().len());
             for (entity, value) in polled.source.entities().iter().zip(values) {
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn ids_and_names_stay_as_they_are() {
         let sources = sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default());
-        let entities = sources.iter().flat_map(|polled| polled.source.entities());
+        let entities = sources.iter().flat_map(|(_, polled)| polled.source.entities());
         let found: Vec<String> =
             entities.map(|it| format!("{} {} {}", it.platform(), it.id(), it.name())).collect();
         assert_eq!(
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_oldest_home_assistant_we_look_after_takes_every_entity() {
-        for polled in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
+        for (_, polled) in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
             for entity in polled.source.entities() {
                 assert!(entity.known_in_2023_12(), "{}", entity.id());
             }
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_is_told_fits_its_entity() {
-        for mut polled in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
+        for (_, mut polled) in sources(&host(case("pi-zero-w"), &HostSensor::ALL), &Health::default()) {
             let values = values_of(&mut *polled.source);
             for (entity, value) in polled.source.entities().iter().zip(&values) {
                 let payload = entity.state_payload(value);
@@ -215,7 +216,7 @@ mod tests {
         host.sensors[1].interval = Duration::from_secs(7);
         host.sensors[1].dead_band = 0.25;
         let found = sources(&host, &Health::default());
-        let found = found.iter().map(|it| {
+        let found = found.iter().map(|(_, it)| {
             (
                 it.source.entities()[0].id().as_str(),
                 it.interval.as_secs(),
