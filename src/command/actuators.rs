@@ -1,0 +1,181 @@
+//! All that commands move: [`Actuators`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::Outcome;
+use super::actuator::{Actuator, Surroundings, Turn};
+use super::line::{self, Opener};
+use crate::config::Declared;
+use crate::config::Target;
+use crate::entity::Command;
+use crate::entity::Entity;
+use crate::model::Line;
+use crate::model::ObjectId;
+use crate::model::Value;
+use crate::os::Halt;
+use crate::store::Store;
+use crate::worker::Worker;
+
+/// All that commands move: for any thread, cheap to clone.
+///
+/// A target is moved by one at a time. Two entities with the same line, file or program wait for each other; all others
+/// move at once, on the threads of those who ask. A line takes microseconds, and as long as its pulse; a program as long as it
+/// may run. A file of the kernel takes microseconds; one on a file system whose server is gone holds up whoever writes it,
+/// and who waits for it, until the server is back, and nobody else.
+///
+/// When this process ends, killed or in order, the kernel takes its lines back, and the chip's driver decides what becomes of
+/// their levels. On Raspberry Pi OS a Pi's line stays as it was driven last, unless `dtparam=strict_gpiod` in `config.txt`
+/// makes an input of it; on other kernels it becomes one (parameter `persist_gpio_outputs` of `pinctrl-bcm2835`). An input is
+/// where its pull resistors hold it: what must be off when nobody minds it needs that, for only an end in order brings
+/// [safe states](Actuators::end). Files stay as they were written; programs that run are left behind.
+#[derive(Clone)]
+pub struct Actuators(Arc<Inner>);
+
+struct Inner {
+    all: BTreeMap<ObjectId, Arc<Actuator>>,
+    around: Surroundings,
+}
+
+impl Actuators {
+    /// What the outputs of `declared` move. Files are below `root`: `/`, but for tests. `store` knows what is to be restored,
+    /// and is told what was set. Touches nothing yet: see [`Actuators::begin`].
+    ///
+    /// # Errors
+    ///
+    /// The system's own, when it has no descriptors to give.
+    pub fn open(declared: &[Declared], store: &Store, root: &Path) -> io::Result<Actuators> {
+        Actuators::with_lines(declared, store, root, Box::new(line::open))
+    }
+
+    /// As [`Actuators::open`], with lines that `open` opens.
+    pub(super) fn with_lines(
+        declared: &[Declared],
+        store: &Store,
+        root: &Path,
+        open: Box<Opener>,
+    ) -> io::Result<Actuators> {
+        let mut turns: HashMap<Key, Arc<Turn>> = HashMap::new();
+        let actuators = declared.iter().filter_map(|it| {
+            let output = it.output.as_ref()?;
+            let turn = Arc::clone(turns.entry(Key::of(&output.target)).or_default());
+            let actuator = Actuator::new(&it.entity, it.input.is_some(), output, turn, root);
+            Some((it.entity.id().clone(), Arc::new(actuator)))
+        });
+        let (all, ending) = (actuators.collect(), Halt::new()?);
+        Ok(Actuators(Arc::new(Inner { all, around: Surroundings { store: store.clone(), open, ending } })))
+    }
+
+    /// The entities that take commands.
+    pub fn entities(&self) -> impl Iterator<Item = &Entity> {
+        self.0.all.values().map(|it| it.entity())
+    }
+
+    /// Has the lines, sets what has an initial state, and has the state of everything told as it is then. Blocks for as
+    /// long as that takes: lines come first, then files, then one program after the other. What a command was faster with is
+    /// left out.
+    ///
+    /// Returns whether all lines could be had. Where not, their entities are unavailable; another call tries those again,
+    /// and so does the next command.
+    pub fn begin(&self, mut tell: impl FnMut(&Entity, Outcome)) -> bool {
+        let mut all: Vec<_> = self.0.all.values().collect();
+        all.sort_by_key(|it| (it.is_program(), !it.is_line()));
+        let mut has_all = true;
+        for actuator in all {
+            if let Some(outcome) = actuator.begin(&self.0.around) {
+                has_all &= !outcome.has_no_line();
+                tell(actuator.entity(), outcome);
+            }
+        }
+        has_all
+    }
+
+    /// Carries out `command`, which [`Entity::command`] has read for `entity`. Blocks while another moves the same target, and
+    /// then as long as that takes: see [`Actuators`].
+    pub fn carry_out(&self, entity: &ObjectId, command: &Command) -> Outcome {
+        match self.0.all.get(entity) {
+            Some(actuator) => actuator.carry_out(command, &self.0.around),
+            None => Outcome { state: None, failure: None },
+        }
+    }
+
+    /// Leaves everything that has a `SAFE_STATE` in it, and all else alone. Commands are refused from here on, a pulse is
+    /// over, and programs that run are killed. Blocks for 3 s at most: lines come first, then files and programs, four at a
+    /// time, and each has its state told as it is then. What fails, or would take longer, is logged.
+    pub fn end(&self, tell: impl Fn(&Entity, Value) + Send + Sync + 'static) {
+        let tell: Arc<Tell> = Arc::new(tell);
+        let deadline = Instant::now() + END;
+        self.0.around.ending.set();
+        let safe = self.0.all.values().filter(|it| it.is_left_safe());
+        let (lines, others): (Vec<_>, Vec<_>) = safe.partition(|it| it.is_line());
+        for line in lines {
+            line.end(END, &self.0.around).into_iter().for_each(|state| tell(line.entity(), state));
+        }
+        let (queue, waiting) = bounded(others.len());
+        for other in others {
+            // There is room for all.
+            let _ = queue.send(Arc::clone(other));
+        }
+        drop(queue);
+        let workers: Vec<_> = (0..waiting.len().min(AT_ONCE))
+            .map(|_| self.end_on_a_thread(&waiting, deadline, &tell))
+            .collect();
+        for worker in workers.into_iter().flatten() {
+            if !worker.stop_within(deadline.saturating_duration_since(Instant::now())) {
+                log::warn!("an output hangs on its way to its safe state, and is left behind");
+            }
+        }
+    }
+
+    /// Starts a thread that leaves those who wait in their safe state, one after the other, as long as there is time.
+    fn end_on_a_thread(
+        &self,
+        waiting: &Receiver<Arc<Actuator>>,
+        deadline: Instant,
+        tell: &Arc<Tell>,
+    ) -> Option<Worker> {
+        let (inner, waiting, tell) = (Arc::clone(&self.0), waiting.clone(), Arc::clone(tell));
+        let body = move |_| {
+            for actuator in waiting {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let state = actuator.end(left.saturating_sub(KILL), &inner.around);
+                state.into_iter().for_each(|state| tell(actuator.entity(), state));
+            }
+        };
+        let failed = |error: &io::Error| log::warn!("outputs are not left in their safe state: {error}");
+        Worker::spawn("safe state", body).inspect_err(failed).ok()
+    }
+}
+
+/// Who is told what state an entity has.
+type Tell = dyn Fn(&Entity, Value) + Send + Sync;
+
+/// What is moved by one at a time.
+#[derive(Eq, Hash, PartialEq)]
+enum Key {
+    Line(Line),
+    File(PathBuf),
+    Program(String, Vec<String>),
+}
+
+impl Key {
+    fn of(target: &Target) -> Key {
+        match target {
+            Target::Line { line, .. } => Key::Line(line.clone()),
+            Target::File { path, .. } => Key::File(path.clone()),
+            Target::Program(program) => Key::Program(program.path.clone(), program.arguments.clone()),
+        }
+    }
+}
+
+/// Limit for all safe states together: systemd waits 90 s for the whole of the end, a person at a terminal does not.
+const END: Duration = Duration::from_secs(3);
+/// What of it is kept for ending a program: it has half a second to end by itself.
+const KILL: Duration = Duration::from_millis(600);
+/// How many files and programs are left in their safe state at once: one that hangs does not hold up the others.
+const AT_ONCE: usize = 4;
