@@ -1,0 +1,72 @@
+//! What was announced, for the commands that change it while the daemon does not run.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::Exit;
+use super::complain;
+use super::courier::Undelivered;
+use crate::bridge::Presence;
+use crate::client;
+use crate::config::Config;
+use crate::ledger;
+use crate::ledger::Ledger;
+use crate::model::Chain;
+use crate::model::ObjectId;
+
+/// The daemon's ledger, and how it announces.
+pub(super) struct Announced {
+    pub(super) ledger: Ledger,
+    pub(super) presence: Presence,
+}
+
+impl Announced {
+    /// Both, as `config` says.
+    ///
+    /// # Errors
+    ///
+    /// The exit code, where a topic would be too long; that was said.
+    pub(super) fn open(config: &Config) -> Result<Announced, Exit> {
+        let presence = client::presence(config).map_err(|error| {
+            complain(format_args!("luigi-mqtt: {}", Chain(&error)));
+            Exit::Config
+        })?;
+        let node: &ObjectId = presence.topics.node();
+        let ledger = Ledger::open(&config.spool.directory, &ledger::machine(&config.host.root), node);
+        if let Some(problem) = ledger.problem() {
+            complain(format_args!("luigi-mqtt: {problem}"));
+        }
+        let identity = ledger.identity().unwrap_or(node).clone();
+        Ok(Announced { ledger, presence: presence.identified(identity) })
+    }
+}
+
+/// The exit code where `ledger` cannot be changed, for the daemon runs; that is said.
+pub(super) fn unusable(ledger: &Ledger) -> Option<Exit> {
+    ledger.is_in_use().then(|| {
+        complain(format_args!(
+            "luigi-mqtt: the daemon runs and does this itself, at its start: stop it first"
+        ));
+        Exit::Unavailable
+    })
+}
+
+/// Says what was not delivered and what follows; returns the exit code.
+pub(super) fn not_delivered(error: &Undelivered, follows: &str) -> Exit {
+    complain(format_args!("luigi-mqtt: {}: {follows}", Chain(error)));
+    error.topics.iter().take(SHOWN).for_each(|it| complain(format_args!("left: {it}")));
+    if let Some(more) = error.topics.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        complain(format_args!("left: {more} more"));
+    }
+    Exit::Unavailable
+}
+
+/// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// How long the broker has for all acknowledgements.
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
+/// How many of the topics that are left are shown.
+const SHOWN: usize = 20;
