@@ -32,6 +32,7 @@ mod session;
 mod site;
 mod subscriptions;
 mod tls;
+mod visit;
 mod witness;
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub use probe::{Outcome, Step, probe};
 pub use session::{Full, Session};
 pub use site::Site;
 pub use tls::{TlsProblem, check_files};
+pub use visit::{Heard, Visit};
 
 use dialer::Dialer;
 use passage::Current;

@@ -11,6 +11,7 @@ pub mod capability;
 
 mod abbreviations;
 mod address;
+mod announcement;
 mod availability;
 mod change;
 mod discovered;
@@ -43,6 +44,8 @@ use self::document::Document;
 use self::known::Known;
 use self::topics::Topics;
 
+#[doc(hidden)]
+pub use announcement::{Announcement, Trace};
 pub use availability::Availability;
 pub use capability::{FieldValue, Fields, Offer, Range, SetError};
 pub use change::Change;
