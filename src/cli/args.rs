@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::templates;
+
 /// A Raspberry Pi's sensors in Home Assistant, over one MQTT connection that heals.
 #[derive(Debug, Parser)]
 #[command(name = "luigi-mqtt", version, arg_required_else_help = true)]
@@ -32,4 +34,47 @@ pub(super) enum Command {
         #[arg(long)]
         connect: bool,
     },
+    /// List what is announced to Home Assistant and has no living owner, ours and others'
+    Ghosts(Ghosts),
+    /// Remove from Home Assistant and move what the next start would, now: the daemon must not run
+    Migrate {
+        /// Only say what that is
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove all that was announced from Home Assistant and from the broker, as at uninstall: the daemon must not run
+    Withdraw {
+        /// Only say what that is
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// List what can be had ready-made: the lines to put into the configuration, and the device-tree overlay that the
+    /// kernel needs for it
+    Templates {
+        /// The template to show, rather than all
+        #[arg(value_parser = templates::names())]
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Ghosts {
+    /// Remove what is certain, or what is named: asks on the terminal first
+    #[arg(long)]
+    pub(super) clear: bool,
+    /// Do not ask
+    #[arg(long, requires = "clear")]
+    pub(super) yes: bool,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// How long to listen
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(super) listen: u16,
+    /// Discovery topics of ghosts to remove, as they are listed
+    #[arg(value_name = "TOPIC", requires = "clear")]
+    pub(super) topics: Vec<String>,
 }

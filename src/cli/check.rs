@@ -8,6 +8,7 @@ use super::complain;
 use crate::bridge::Presence;
 use crate::client;
 use crate::config::Config;
+use crate::daemon::roster::Roster;
 use crate::entity::Entity;
 use crate::link::Outcome;
 use crate::link::check_files;
@@ -15,7 +16,6 @@ use crate::link::probe;
 use crate::model::Chain;
 use crate::model::Health;
 use crate::model::Topic;
-use crate::source::host;
 
 /// Prints the configuration's warnings and every entity that would be announced; with `connect` goes on to
 /// the broker. Every problem is printed, not the first alone.
@@ -38,8 +38,17 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     if let Some(Err(problem)) = config.broker.tls.as_ref().map(|it| check_files(it, SystemTime::now())) {
         say(&mut output, &format!("warning: {}", Chain(&problem)));
     }
-    let sources = host::sources(&config.host, &Health::default());
-    let entities: Vec<&Entity> = sources.iter().flat_map(|it| it.source.entities()).collect();
+    let roster = match Roster::gather(config, &Health::default(), &presence.device) {
+        Ok(roster) => roster,
+        Err(clash) => {
+            complain(format_args!("luigi-mqtt: {clash}"));
+            return Exit::Config;
+        }
+    };
+    for problem in &roster.problems {
+        say(&mut output, &format!("warning: {problem}"));
+    }
+    let entities: Vec<&Entity> = roster.entities().collect();
     let refused = entities.iter().filter_map(|it| presence.check(it).err());
     let refusals = refused.map(|error| complain(format_args!("{error}"))).count();
     say(&mut output, &announced(&presence, &entities));

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-/// How the process ends. The numbers are those of sysexits.h where it has one. Two more come from elsewhere: 2 for
-/// arguments that make no sense (clap), and 130 for a second signal
-/// ([`EXIT_AT_ONCE`](crate::service::signal::EXIT_AT_ONCE)).
+/// How the process ends. The numbers are those of sysexits.h where it has one. One more comes from elsewhere: 130 for a
+/// second signal ([`EXIT_AT_ONCE`](crate::service::signal::EXIT_AT_ONCE)).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
     /// 0: done.
     Ok,
+    /// 2: arguments that make no sense, as clap has it.
+    Usage,
     /// 69: the broker, or something on the way to it, is not available.
     Unavailable,
     /// 71: the system has no thread or handler to give.
@@ -22,6 +23,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
+            Exit::Usage => 2,
             Exit::Unavailable => 69,
             Exit::System => 71,
             Exit::Config => 78,

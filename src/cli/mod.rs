@@ -1,9 +1,16 @@
 //! The command line: arguments, exit codes, and one short file per sub-command.
 
+mod announced;
 mod args;
 mod check;
+mod courier;
 mod exit;
+mod ghosts;
+mod migrate;
 mod run;
+mod templates;
+mod wanted;
+mod withdraw;
 
 pub use exit::Exit;
 
@@ -20,22 +27,27 @@ use crate::config::Environment;
 pub fn main() -> Exit {
     let args = Args::parse();
     let environment = Environment::of_process();
-    let config = match Config::load(args.config.as_deref(), &environment) {
-        Ok(config) => config,
+    let configured = |then: &dyn Fn(Config) -> Exit| match Config::load(args.config.as_deref(), &environment)
+    {
+        Ok(config) => then(config),
         Err(errors) => {
             complain(format_args!("{errors}"));
-            return Exit::Config;
+            Exit::Config
         }
     };
     match args.command {
-        Command::Run { mock } => match mock_mode(&environment) {
+        Command::Run { mock } => configured(&|config| match mock_mode(&environment) {
             Ok(mode) => run::run(config, mock || mode),
             Err(found) => {
                 complain(format_args!("MOCK_MODE: expected 1 or 0, yes or no, found {found:?}"));
                 Exit::Config
             }
-        },
-        Command::Check { connect } => check::check(&config, connect),
+        }),
+        Command::Check { connect } => configured(&|config| check::check(&config, connect)),
+        Command::Ghosts(request) => configured(&|config| ghosts::ghosts(&config, &request)),
+        Command::Migrate { dry_run } => configured(&|config| migrate::migrate(&config, dry_run)),
+        Command::Withdraw { dry_run, yes } => configured(&|config| withdraw::withdraw(&config, dry_run, yes)),
+        Command::Templates { name } => templates::print(name.as_deref()),
     }
 }
 

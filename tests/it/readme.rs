@@ -59,12 +59,22 @@ fn the_first_command_shows_the_readings_of_this_machine_arriving() {
 fn the_smallest_configuration_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("luigi-mqtt.conf");
-    let blocks = blocks("ini");
-    assert_eq!(blocks.len(), 1);
-    fs::write(&path, &blocks[0]).unwrap();
+    fs::write(&path, &blocks("ini")[0]).unwrap();
     let config = Config::load(Some(&path), &Environment::new("pi", folder.path())).unwrap();
     assert_eq!(config.broker.endpoints[0].host, "homeassistant.local");
     assert_eq!(config.credentials.unwrap().username, "luigi");
+}
+
+#[test]
+fn the_sections_are_what_they_are_shown_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("luigi-mqtt.conf");
+    let blocks = blocks("ini");
+    assert_eq!(blocks.len(), 2);
+    fs::write(&path, &blocks[1]).unwrap();
+    let config = Config::load(Some(&path), &Environment::new("pi", folder.path())).unwrap();
+    let ids: Vec<&str> = config.declared.iter().map(|it| it.entity.id().as_str()).collect();
+    assert_eq!(ids, ["attic", "hall", "pump", "cpu_clock", "backup_age"]);
 }
 
 #[test]

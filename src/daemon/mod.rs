@@ -1,28 +1,44 @@
 //! The daemon: builds everything from a [`Config`], starts in order, stops in reverse.
 
+mod announcer;
+mod commands;
+mod parts;
+pub(crate) mod roster;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use crossbeam_channel::TryRecvError;
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use crate::bridge::Farewell;
+use crate::bridge::Presence;
+use crate::client;
 use crate::client::Core;
 use crate::client::StartError;
 use crate::config::Broker;
 use crate::config::Config;
 use crate::config::Endpoint;
 use crate::config::Tls;
+use crate::ledger;
+use crate::ledger::Ledger;
+use crate::ledger::Record;
 use crate::link;
 use crate::link::TlsProblem;
 use crate::mock::Rehearsal;
 use crate::model::Health;
+use crate::model::ObjectId;
+use crate::model::SpoolMode;
 use crate::service::Notifier;
 use crate::service::logging;
 use crate::service::signal;
-use crate::source::Poller;
-use crate::source::host;
+use crate::store::Store;
+
+use announcer::{Announcer, warn_unless_written};
+use parts::Parts;
+pub use roster::Clash;
+use roster::{Owners, Roster};
 
 /// Why the daemon does not start, or does not go on. The process ends.
 #[derive(Debug)]
@@ -30,6 +46,8 @@ use crate::source::host;
 pub enum DaemonError {
     /// Bridge and link do not start.
     Start(StartError),
+    /// Two want the same id.
+    Clash(Clash),
     /// The link thread has ended by itself, as it does only where it cannot go on.
     Link,
     /// Thread, signal handler or logger is not to be had.
@@ -50,7 +68,9 @@ pub enum DaemonError {
 /// [`DaemonError`], nearly always before anything is connected. A broker that is away is no error.
 pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     if mock {
-        config.logging.file = None; // A rehearsal leaves nothing behind.
+        // A rehearsal leaves nothing behind.
+        config.logging.file = None;
+        config.spool.mode = SpoolMode::Memory;
     }
     let system = |part| move |cause| DaemonError::System { part, cause };
     logging::start(&config.logging).map_err(|it| system("the log")(io::Error::other(it)))?;
@@ -77,22 +97,38 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     }
 
     let health = Health::default();
-    let sources = host::sources(&config.host, &health);
+    let directory = config.spool.directory.clone();
+    let store = if mock { Store::nowhere() } else { Store::open(&directory) };
+    let mut ledger = (!mock).then(|| open_ledger(&config));
+    let presence = client::presence(&config).map_err(|it| DaemonError::Start(StartError::Topic(it)))?;
+    let presence = match ledger.as_ref().and_then(Ledger::identity) {
+        Some(identity) => presence.identified(identity.clone()),
+        None => presence,
+    };
+    let roster = Roster::gather(&config, &health, &presence.device).map_err(DaemonError::Clash)?;
+    roster.problems.iter().for_each(|problem| log::warn!("{problem}"));
     // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
-    let entities = sources.iter().flat_map(|it| it.entities());
-    let mut core = Core::start(&config, entities, health, stop.clone()).map_err(DaemonError::Start)?;
-    let poller = Poller::start(sources, core.handle().outlet()).map_err(system("the poll thread"))?;
+    let mut core =
+        Core::start(&config, presence.clone(), roster.entities().cloned(), health.clone(), stop.clone())
+            .map_err(DaemonError::Start)?;
+
+    let wanted = roster.records(&presence);
+    let departed = ledger.as_mut().and_then(|ledger| depart(&mut core, ledger, &wanted, &config, &presence));
+    let announcer = Announcer::new(core.handle(), presence.clone(), config.clone(), ledger, wanted);
+    announcer.settle(departed);
+    let parts = Parts::start(roster, &config, &core, &health, &store, &announcer, &presence.device);
+    let parts = parts.map_err(|(part, cause)| DaemonError::System { part, cause })?;
     notifier.ready();
 
     core.run();
 
     notifier.stopping();
     log::info!("stopping");
-    if !poller.stop_within(SOURCES_END) {
-        log::warn!("a source hangs, as a file system whose server is gone has it do; it is left behind");
-    }
+    parts.stop();
+    announcer.stop();
     let farewell = core.finish(GOODBYE);
+    store.write();
     drop(rehearsal);
     match farewell {
         Farewell { lost: 0, on_card: 0 } => log::info!("stopped"),
@@ -108,6 +144,34 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         Err(TryRecvError::Empty) => Err(DaemonError::Link),
         _ => Ok(()),
     }
+}
+
+/// The ledger of this machine, under the name that it has now.
+fn open_ledger(config: &Config) -> Ledger {
+    let node = ObjectId::sanitized(&config.client.id);
+    let ledger = Ledger::open(&config.spool.directory, &ledger::machine(&config.host.root), &node);
+    ledger.problem().into_iter().for_each(|problem| log::warn!("{problem}"));
+    ledger
+}
+
+/// Has `core` remove and move what of `ledger` is no longer `wanted`, or is elsewhere, and notes what is. Returns what
+/// brings a message once that is done, where there is something.
+fn depart(
+    core: &mut Core,
+    ledger: &mut Ledger,
+    wanted: &[Record],
+    config: &Config,
+    presence: &Presence,
+) -> Option<Receiver<()>> {
+    let plan = ledger.plan(wanted, |owner| Owners(config).may_have_more(owner));
+    plan.sentences.iter().for_each(|sentence| log::info!("{sentence}"));
+    warn_unless_written(ledger.intend(presence.topics.identity(), wanted));
+    if plan.is_empty() {
+        return None;
+    }
+    let (done, departed) = bounded(1);
+    core.depart(plan.before, plan.after, done);
+    Some(departed)
 }
 
 /// Warns when our own certificate is out of its time, which some brokers do not mind. What keeps an attempt to connect
@@ -131,6 +195,7 @@ impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DaemonError::Start(error) => error.fmt(f),
+            DaemonError::Clash(clash) => clash.fmt(f),
             DaemonError::Link => f.write_str("the link thread has ended"),
             DaemonError::System { part, .. } => write!(f, "cannot start {part}"),
         }
@@ -141,13 +206,11 @@ impl Error for DaemonError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             DaemonError::Start(error) => error.source(),
-            DaemonError::Link => None,
+            DaemonError::Clash(_) | DaemonError::Link => None,
             DaemonError::System { cause, .. } => Some(cause),
         }
     }
 }
 
-/// Limit for the sample being taken: a few milliseconds, unless the kernel waits for a file system's server.
-const SOURCES_END: Duration = Duration::from_secs(1);
 /// Limit for the last messages and `offline`: systemd waits 90 s, a person at a terminal does not.
 const GOODBYE: Duration = Duration::from_secs(2);

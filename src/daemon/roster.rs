@@ -1,0 +1,192 @@
+//! Who is announced, and by whom it is asked for: [`Roster`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::bridge::Presence;
+use crate::command;
+use crate::config::Config;
+use crate::config::Declared;
+use crate::config::Feed;
+use crate::config::HostSensor;
+use crate::descriptor;
+use crate::entity::Device;
+use crate::entity::Entity;
+use crate::entity::Form;
+use crate::ledger::Record;
+use crate::model::Health;
+use crate::model::ObjectId;
+use crate::source;
+use crate::source::Polled;
+use crate::source::host;
+
+/// Everything that the configuration, and the folders that it names, have announced at the start.
+pub(crate) struct Roster {
+    /// Where values come from that have to be asked for.
+    pub polled: Vec<Polled>,
+    /// Each entity with its owner: who has it announced. See [`Owners`].
+    pub members: Vec<(String, Entity)>,
+    /// Those of them that descriptors describe.
+    pub described: Vec<(String, Entity)>,
+    /// What is wrong with single descriptors, as sentences: the others are fine.
+    pub problems: Vec<String>,
+}
+
+/// Two that want the same id on this device. The program ends: it would have to guess which is meant.
+#[derive(Debug)]
+pub struct Clash {
+    id: ObjectId,
+    owners: [String; 2],
+}
+
+impl Roster {
+    /// What `config` has announced as parts of `device`, whose own figures are `health`. Reads the machine's small files:
+    /// milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Clash`], where sections want what `[Host]` has.
+    pub(crate) fn gather(config: &Config, health: &Health, device: &Device) -> Result<Roster, Clash> {
+        let (owners, mut members) = (Owners(config), Members::default());
+        let mut polled = Vec::new();
+        for (sensor, it) in host::sources(&config.host, health) {
+            it.entities().try_for_each(|entity| members.add(Owners::host(sensor), entity))?;
+            polled.push(it);
+        }
+        for it in config.declared.iter().filter(|it| !is_pattern(it)) {
+            members.add(it.section.clone(), it.entity.clone())?;
+        }
+        for it in source::sources(&config.declared, &config.host.root) {
+            for entity in it.source.entities() {
+                if !members.has(entity.id()) {
+                    members.add(owners.of(entity.id()).unwrap_or_default().to_owned(), entity.clone())?;
+                }
+            }
+            polled.push(it);
+        }
+        if config.declared.iter().any(|it| it.output.is_some()) {
+            members.add(COMMANDS.to_owned(), command::failure_entity())?;
+        }
+        let (mut described, mut problems) = (Vec::new(), Vec::new());
+        if let Some(folder) = &config.discovery.sensors_dir {
+            let (found, broken) = descriptor::read_all(folder, &config.discovery.modules_dir, device);
+            problems.extend(broken);
+            for (owner, entity) in found {
+                // The neighbour's file must not keep us from starting.
+                match members.add(owner.clone(), entity.clone()) {
+                    Ok(()) => described.push((owner, entity)),
+                    Err(clash) => problems.push(clash.to_string()),
+                }
+            }
+        }
+        Ok(Roster { polled, members: members.list, described, problems })
+    }
+
+    /// What is to be remembered of its members, where they are announced as `presence` says.
+    pub(crate) fn records(&self, presence: &Presence) -> Vec<Record> {
+        self.members.iter().map(|(owner, entity)| record(owner, entity, presence)).collect()
+    }
+
+    /// The entities alone.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = &Entity> {
+        self.members.iter().map(|(_, entity)| entity)
+    }
+}
+
+/// What is to be remembered of `entity`, which `owner` has announced as `presence` says.
+pub(crate) fn record(owner: &str, entity: &Entity, presence: &Presence) -> Record {
+    let Presence { device, topics, form, .. } = presence;
+    let id = entity.id();
+    let config = match form {
+        Form::Entity => topics.config(entity.platform(), id),
+        Form::Device => topics.device_config(entity.own_device().map_or(device, |it| it)),
+    };
+    let mut retained = vec![topics.availability().clone()];
+    retained.extend(entity.has_states().then(|| topics.state(id)));
+    retained.extend(entity.has_attributes().then(|| topics.attributes(id)));
+    retained.extend(entity.has_availability().then(|| topics.entity_availability(id)));
+    Record {
+        config,
+        form: *form,
+        owner: owner.to_owned(),
+        since: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+        entity: id.clone(),
+        platform: entity.platform().as_str().to_owned(),
+        unique_id: topics.unique_id(id),
+        retained,
+    }
+}
+
+/// Who may have entities announced: a section (`Sensor attic`), a reading of the machine (`Host wifi`), a descriptor
+/// (`descriptor attic.json`), or our own part that carries out commands.
+#[derive(Clone, Copy)]
+pub(crate) struct Owners<'c>(pub(crate) &'c Config);
+
+impl Owners<'_> {
+    /// Whether `owner` may have more entities than it has now, which stay announced then: those of a thermometer that does
+    /// not answer, of an adapter that is not plugged in, of a descriptor that cannot be read.
+    pub(crate) fn may_have_more(self, owner: &str) -> bool {
+        let Owners(config) = self;
+        let is_unread = |folder: &PathBuf| descriptor::is_unreadable(folder, owner);
+        config.declared.iter().any(|it| it.section == owner && is_pattern(it))
+            || config.host.sensors.iter().any(|it| Owners::host(it.sensor) == owner)
+            || config.discovery.sensors_dir.as_ref().is_some_and(is_unread)
+    }
+
+    /// Who has the entity `id` announced, where that is a section.
+    pub(crate) fn of(&self, id: &ObjectId) -> Option<&str> {
+        let found_by = |it: &Declared| {
+            let rest = id.as_str().strip_prefix(it.entity.id().as_str());
+            rest.is_some_and(|rest| rest.is_empty() || is_pattern(it) && rest.starts_with('_'))
+        };
+        self.0.declared.iter().find(|it| found_by(it)).map(|it| it.section.as_str())
+    }
+
+    fn host(sensor: HostSensor) -> String {
+        format!("Host {}", sensor.as_str())
+    }
+}
+
+/// The members so far.
+#[derive(Default)]
+struct Members {
+    list: Vec<(String, Entity)>,
+    by_id: BTreeMap<ObjectId, usize>,
+}
+
+impl Members {
+    fn add(&mut self, owner: String, entity: Entity) -> Result<(), Clash> {
+        let id = entity.id().clone();
+        if let Some(first) = self.by_id.get(&id) {
+            return Err(Clash { id, owners: [self.list[*first].0.clone(), owner] });
+        }
+        self.by_id.insert(id, self.list.len());
+        self.list.push((owner, entity));
+        Ok(())
+    }
+
+    fn has(&self, id: &ObjectId) -> bool {
+        self.by_id.contains_key(id)
+    }
+}
+
+/// Whether it stands for entities that are found while we run.
+fn is_pattern(declared: &Declared) -> bool {
+    declared.input.as_ref().is_some_and(|it| matches!(it.feed, Feed::W1 { device: None }))
+}
+
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Clash { id, owners: [first, second] } = self;
+        write!(f, "[{second}]: expected an id of its own, found \"{id}\", which is that of [{first}]")
+    }
+}
+
+impl std::error::Error for Clash {}
+
+/// The owner of what tells of commands that failed.
+const COMMANDS: &str = "Commands";
