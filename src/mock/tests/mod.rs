@@ -133,7 +133,8 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::yield_now();
+        // Whoever is waited for may need the processor.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
