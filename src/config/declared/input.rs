@@ -122,7 +122,8 @@ fn pace(section: &mut Section, is_asked: bool, is_counted: bool) -> Result<Pace,
             // Where nobody says otherwise, often enough.
             let heartbeat = told.unwrap_or(usual.min((limit / 2).max(SECOND)));
             if heartbeat + interval > limit {
-                let least = value::spell_duration(heartbeat + interval);
+                // A HEARTBEAT that nobody has set grows with the limit, to the usual one at most.
+                let least = value::spell_duration(told.unwrap_or(usual.min(interval)) + interval);
                 let expected = format!("at least {least}, the HEARTBEAT and an INTERVAL, or never");
                 return Err(section.refuse(place, Problem::expected(expected, &value::spell_duration(limit))));
             }
