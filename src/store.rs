@@ -1,8 +1,8 @@
 //! Small values that survive a restart: counters, and what outputs were set to.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -213,16 +213,10 @@ impl Content {
 
 /// The values in the file `path`; none where there is no file.
 fn read(path: &Path) -> io::Result<BTreeMap<String, String>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        file => file?,
-    };
-    let mut json = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut json)?;
-    if json.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("expected at most {MAX_FILE_BYTES} bytes, found more")));
+    match file::read(path, MAX_FILE_BYTES) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        json => Ok(serde_json::from_slice(&json?)?),
     }
-    Ok(serde_json::from_slice(&json)?)
 }
 
 /// Puts a file that cannot be read where a person may look at it, in place of an older one.

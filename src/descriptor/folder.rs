@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
-
 use super::watch::News;
+use crate::os::file;
 
 /// The files `*.json` in a folder, the first 1,000 by name and 64 KiB of each at most; hidden ones do not count. A file
 /// that was good once stands for what it said then, until it is good again or gone.
@@ -159,21 +157,13 @@ fn names(folder: &Path) -> io::Result<BTreeSet<String>> {
 
 /// What is in the file at `path`; none where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let failed = |cause: io::Error| format!("cannot be read: {cause}");
-    // Nobody may ever write to a pipe that is called so.
-    let opened = fs::File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
-    let file = match opened {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err("expected a file, found another thing of that name".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() as u64 > MOST_BYTES {
-        true => Err(format!("expected at most {MOST_BYTES} bytes, found more")),
-        false => Ok(Some(bytes)),
+    match file::read(path, MOST_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(cause) => match cause.kind() {
+            ErrorKind::NotFound => Ok(None),
+            ErrorKind::InvalidInput | ErrorKind::FileTooLarge => Err(cause.to_string()),
+            _ => Err(format!("cannot be read: {cause}")),
+        },
     }
 }
 

@@ -2,18 +2,17 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use crate::entity::Form;
 use crate::model::ObjectId;
 use crate::model::Topic;
-use crate::os::file::replace;
+use crate::os::file;
 
 use super::{Entry, Known, Record};
 
@@ -61,16 +60,17 @@ struct Versioned {
 
 /// What the file `path` says; `None` where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Known>, Refusal> {
-    let text = match text(path) {
-        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        text => text.map_err(|cause| Refusal::Read { path: path.to_owned(), cause })?,
-    };
     let damaged = |found: String| Refusal::Damaged { path: path.to_owned(), found };
-    if text.len() > MOST_BYTES {
-        return Err(damaged(format!("more than {MOST_BYTES} bytes")));
-    }
+    let text = match file::read(path, MOST_BYTES as u64) {
+        Ok(text) => text,
+        Err(cause) => {
+            return match cause.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+                ErrorKind::FileTooLarge => Err(damaged(format!("more than {MOST_BYTES} bytes"))),
+                _ => Err(Refusal::Read { path: path.to_owned(), cause }),
+            };
+        }
+    };
     let Versioned { version } = serde_json::from_slice(&text).map_err(|it| damaged(it.to_string()))?;
     if version > VERSION {
         return Err(Refusal::Newer { path: path.to_owned(), version });
@@ -90,7 +90,7 @@ pub(super) fn write(path: &Path, known: &Known) -> io::Result<()> {
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    replace(path, &text, 0o600)?;
+    file::replace(path, &text, 0o600)?;
     // Where the owner of the machine does by hand what the daemon would, it is the daemon's all the same.
     let (folder, file) = (fs::metadata(folder)?, fs::metadata(path)?);
     match folder.uid() == file.uid() {
@@ -102,14 +102,6 @@ pub(super) fn write(path: &Path, known: &Known) -> io::Result<()> {
 /// Puts the file `path` out of the way. One such file is kept, the last.
 pub(super) fn set_aside(path: &Path, why: &str) -> io::Result<()> {
     fs::rename(path, path.with_extension(format!("json.{why}")))
-}
-
-/// A byte more than may be there, at most. Never waits, which a pipe in the file's place would make us.
-fn text(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    let mut text = Vec::new();
-    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 impl From<&Known> for Ledger {

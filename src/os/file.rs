@@ -1,9 +1,32 @@
-//! Files that are there whole or not at all.
+//! Small files: read whole, and there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+/// The content of the file `path`. Blocks for the card; not for whoever may write to a pipe of that name.
+///
+/// # Errors
+///
+/// The system's own; [`ErrorKind::InvalidInput`] where it is something else than a file, and
+/// [`ErrorKind::FileTooLarge`] where it has more than `most` bytes.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        let other = "expected a file, found another thing of that name";
+        return Err(io::Error::new(ErrorKind::InvalidInput, other));
+    }
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let long = format!("expected at most {most} bytes, found more");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, long));
+    }
+    Ok(bytes)
+}
 
 /// Makes `bytes` the content of the file `path`, with the permissions `mode` (less the umask). Whoever reads it, and
 /// whatever a power cut leaves, has the old content or the new one, never a part. When it returns, the new content is
@@ -64,6 +87,24 @@ mod tests {
         let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_file_is_read_whole_and_nothing_else_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("values.json");
+        let kind = |path: &Path| read(path, 4).map_err(|it| it.kind());
+        assert_eq!(kind(&path), Err(ErrorKind::NotFound));
+        for (content, expected) in
+            [("", Ok(vec![])), ("1234", Ok(b"1234".to_vec())), ("12345", Err(ErrorKind::FileTooLarge))]
+        {
+            fs::write(&path, content).unwrap();
+            assert_eq!(kind(&path), expected, "{content:?}");
+        }
+        assert_eq!(kind(folder.path()), Err(ErrorKind::InvalidInput));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(kind(&pipe), Err(ErrorKind::InvalidInput));
     }
 
     #[test]
