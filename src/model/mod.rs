@@ -12,6 +12,8 @@ mod program;
 mod reading;
 mod secret;
 mod suggestion;
+#[cfg(any(test, feature = "daemon"))]
+mod thermometer;
 mod topic;
 
 pub use chain::Chain;
@@ -32,3 +34,5 @@ pub use message::Token;
 
 pub(crate) use attribute::is_reserved_attribute;
 pub(crate) use suggestion::nearest;
+#[cfg(any(test, feature = "daemon"))]
+pub(crate) use thermometer::is_thermometer;

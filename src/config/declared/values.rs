@@ -9,14 +9,14 @@ use super::OnOff;
 use crate::config::value::{self, Refusal};
 use crate::model::Bias;
 use crate::model::LinePlace;
+use crate::model::is_thermometer;
 
 /// A 1-Wire thermometer such as `28-00000a1b2c3d`; `None` for `all`.
 pub(super) fn thermometer(text: &str) -> Result<Option<String>, Refusal> {
     let text = text.to_ascii_lowercase();
-    let is_hex = |it: &str, digits: usize| it.len() == digits && it.bytes().all(|it| it.is_ascii_hexdigit());
-    match text.split_once('-') {
-        None if text == "all" => Ok(None),
-        Some((family, number)) if FAMILIES.contains(&family) && is_hex(number, 12) => Ok(Some(text)),
+    match text.as_str() {
+        "all" => Ok(None),
+        name if is_thermometer(name) => Ok(Some(text)),
         _ => Err("all, or a thermometer as it is called in /sys/bus/w1/devices, 28-00000a1b2c3d for one \
                   (family 10, 22, 28, 3b or 42)"
             .into()),
@@ -157,9 +157,6 @@ impl OnOff {
 const USUAL_ON: [&str; 4] = ["1", "on", "true", "yes"];
 /// What texts mean off where the file has none.
 const USUAL_OFF: [&str; 4] = ["0", "off", "false", "no"];
-/// The families of thermometers that the kernel knows (Linux, `drivers/w1/slaves/w1_therm.c`): DS18S20, DS1822,
-/// DS18B20, DS1825, DS28EA00.
-const FAMILIES: [&str; 5] = ["10", "22", "28", "3b", "42"];
 /// `GPIO_MAX_NAME_SIZE` (Linux, `include/uapi/linux/gpio.h`) without the NUL.
 const LINE_NAME_BYTES: usize = 31;
 const EXPECTED_LINE: &str = "the name of a line, such as GPIO17, or chip and number, such as gpiochip0:17";

@@ -11,6 +11,7 @@ use super::{Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::model::ObjectId;
 use crate::model::Value;
+use crate::model::is_thermometer;
 
 use answer::Answer;
 
@@ -136,11 +137,6 @@ fn is_absent(error: &SourceError) -> bool {
     cause.kind() == io::ErrorKind::NotFound || cause.raw_os_error() == Some(nix::libc::ENODEV)
 }
 
-fn is_thermometer(name: &str) -> bool {
-    let Some((family, serial)) = name.split_once('-') else { return false };
-    FAMILIES.contains(&family) && serial.len() == 12 && serial.bytes().all(|it| it.is_ascii_hexdigit())
-}
-
 /// The family code of the device `name`: what it is.
 fn family(name: &str) -> &str {
     name.split_once('-').map_or("", |(family, _)| family)
@@ -158,8 +154,6 @@ fn entity_of(pattern: &Entity, name: &str) -> Entity {
 
 /// Where the kernel has the devices of all buses.
 const FOLDER: &str = "sys/bus/w1/devices";
-/// Family codes of DS18S20, DS1822, DS18B20, DS1825 (and MAX31850) and DS28EA00: what `w1_therm` drives.
-const FAMILIES: [&str; 5] = ["10", "22", "28", "3b", "42"];
 /// The serial number has 48 bits.
 const SERIAL_CHARS: usize = 12;
 /// As many as the kernel looks for on a bus (`max_slave_count` of the module `wire`); what is more is left out.
