@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::SourceError;
+use super::read::beginning;
 use crate::config::Filtering;
 use crate::config::OnOff;
 use crate::model::Value;
@@ -128,7 +129,7 @@ impl OnOff {
         found.ok_or_else(|| Implausible {
             expected: format!("one of {} or {}", self.on.join(", "), self.off.join(", ")),
             found: match sample {
-                Value::Text(text) => format!("{:?}", text.chars().take(FOUND_CHARS).collect::<String>()),
+                Value::Text(text) => format!("{:?}", beginning(text)),
                 Value::Number(number) => number.to_string(),
                 other => format!("{other:?}"),
             },
@@ -236,8 +237,6 @@ const POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 /// 2^52: from here on, a number has no decimals.
 const WHOLE: f64 = 4_503_599_627_370_496.0;
-/// How much of a text an error shows.
-const FOUND_CHARS: usize = 60;
 
 #[cfg(test)]
 mod tests;

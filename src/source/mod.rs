@@ -109,7 +109,8 @@ impl Polled {
     }
 }
 
-/// Why a source has no values this time. Its entities become unknown; the next poll tries again.
+/// Why a source has no values this time. The next poll tries again; after as many in a row as may be
+/// [missed](Polled::misses) its entities are unavailable.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SourceError {
