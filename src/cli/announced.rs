@@ -1,6 +1,6 @@
 //! What was announced, for the commands that change it while the daemon does not run.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use super::Exit;
@@ -41,14 +41,23 @@ impl Announced {
     }
 }
 
-/// The exit code where `ledger` cannot be changed, for the daemon runs; that is said.
-pub(super) fn unusable(ledger: &Ledger) -> Option<Exit> {
-    ledger.is_in_use().then(|| {
-        complain(format_args!(
-            "luigi-mqtt: the daemon runs and does this itself, at its start: stop it first"
-        ));
-        Exit::Unavailable
-    })
+/// Whether `ledger` can be changed.
+///
+/// # Errors
+///
+/// The exit code, where the daemon runs; that was said.
+pub(super) fn check_unused(ledger: &Ledger) -> Result<(), Exit> {
+    if !ledger.is_in_use() {
+        return Ok(());
+    }
+    complain(format_args!("luigi-mqtt: the daemon runs and does this itself, at its start: stop it first"));
+    Err(Exit::Unavailable)
+}
+
+/// Says that the ledger cannot be `done` so; returns the exit code.
+pub(super) fn not_noted(done: &str, error: &io::Error) -> Exit {
+    complain(format_args!("luigi-mqtt: cannot {done} the ledger: {error}"));
+    Exit::System
 }
 
 /// Says what was not delivered and what follows; returns the exit code.
@@ -59,11 +68,6 @@ pub(super) fn not_delivered(error: &Undelivered, follows: &str) -> Exit {
         complain(format_args!("left: {more} more"));
     }
     Exit::Unavailable
-}
-
-/// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// How long the broker has for all acknowledgements.

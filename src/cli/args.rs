@@ -30,29 +30,30 @@ pub(super) enum Command {
     },
     /// Check the configuration and everything that would be announced
     Check {
-        /// Go on to the broker: name, TCP, TLS, login, permission to publish, Home Assistant
+        /// Go on to the broker and say which step fails: name, TCP, TLS, login, permission to publish, Home Assistant
         #[arg(long)]
         connect: bool,
     },
-    /// List what is announced to Home Assistant and has no living owner, ours and others'
+    /// List what is announced to Home Assistant and has no owner any more, ours and others'
     Ghosts(Ghosts),
-    /// Remove from Home Assistant and move what the next start would, now: the daemon must not run
+    /// Remove and move in Home Assistant what the next start of the daemon would. It must not run meanwhile
     Migrate {
-        /// Only say what that is
+        /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove all that was announced from Home Assistant and from the broker, as at uninstall: the daemon must not run
+    /// Remove all that was announced from Home Assistant and from the broker, as before an uninstall. The daemon must not run
+    /// meanwhile
     Withdraw {
-        /// Only say what that is
+        /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
     },
-    /// List what can be had ready-made: the lines to put into the configuration, and the device-tree overlay that the
-    /// kernel needs for it
+    /// List the templates: what each is for, lines to put into the configuration, and the device-tree overlay that the kernel
+    /// needs for it
     Templates {
         /// The template to show, rather than all
         #[arg(value_parser = templates::names())]
@@ -62,19 +63,19 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Ghosts {
-    /// Remove what is certain, or what is named: asks on the terminal first
+    /// Remove what is certain, or what is named, after a question at the terminal
     #[arg(long)]
     pub(super) clear: bool,
-    /// Do not ask
+    /// Remove without a question
     #[arg(long, requires = "clear")]
     pub(super) yes: bool,
-    /// Write JSON
+    /// List them as JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// How long to listen
+    /// How long to listen to the broker
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(super) listen: u16,
-    /// Discovery topics of ghosts to remove, as they are listed
+    /// The discovery topics of those to remove, as they are listed; all that is certain unless given
     #[arg(value_name = "TOPIC", requires = "clear")]
     pub(super) topics: Vec<String>,
 }

@@ -1,10 +1,10 @@
 //! `luigi-mqtt check`: what is configured, what would be announced, and whether the broker takes it.
 
-use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use super::Exit;
 use super::complain;
+use super::say;
 use crate::bridge::Presence;
 use crate::client;
 use crate::config::Config;
@@ -20,7 +20,6 @@ use crate::model::Topic;
 /// Prints the configuration's warnings and every entity that would be announced; with `connect` goes on to
 /// the broker. Every problem is printed, not the first alone.
 pub(super) fn check(config: &Config, connect: bool) -> Exit {
-    let mut output = io::stdout().lock();
     let presence = match client::presence(config) {
         Ok(presence) => presence,
         Err(error) => {
@@ -29,14 +28,14 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
         }
     };
     match &config.path {
-        Some(path) => say(&mut output, &format!("configuration: {}, no errors", path.display())),
-        None => say(&mut output, "configuration: no file, all default"),
+        Some(path) => say(&format!("configuration: {}, no errors", path.display())),
+        None => say("configuration: no file, all default"),
     }
     for warning in &config.warnings {
-        say(&mut output, &format!("warning: {warning}"));
+        say(&format!("warning: {warning}"));
     }
     if let Some(Err(problem)) = config.broker.tls.as_ref().map(|it| check_files(it, SystemTime::now())) {
-        say(&mut output, &format!("warning: {}", Chain(&problem)));
+        say(&format!("warning: {}", Chain(&problem)));
     }
     let roster = match Roster::gather(config, &Health::default(), &presence.device) {
         Ok(roster) => roster,
@@ -46,16 +45,16 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
         }
     };
     for problem in &roster.problems {
-        say(&mut output, &format!("warning: {problem}"));
+        say(&format!("warning: {problem}"));
     }
     let entities: Vec<&Entity> = roster.entities().collect();
     let refused = entities.iter().filter_map(|it| presence.check(it).err());
     let refusals = refused.map(|error| complain(format_args!("{error}"))).count();
-    say(&mut output, &announced(&presence, &entities));
+    say(&announced(&presence, &entities));
     if refusals > 0 {
         return Exit::Config;
     }
-    match connect && !reachable(config, &presence, &mut output) {
+    match connect && !reachable(config, &presence) {
         true => Exit::Unavailable,
         false => Exit::Ok,
     }
@@ -76,14 +75,14 @@ fn announced(presence: &Presence, entities: &[&Entity]) -> String {
 }
 
 /// Tries each broker step by step. Returns whether no step fails at any of them.
-fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> bool {
+fn reachable(config: &Config, presence: &Presence) -> bool {
     let options = client::link_options(config, presence);
     let topics = probe_topics(config, presence);
     let mut well = true;
     for site in options.sites() {
         match site.is_only() {
-            true => say(output, "to the broker:"),
-            false => say(output, &format!("to the broker at {site}:")),
+            true => say("to the broker:"),
+            false => say(&format!("to the broker at {site}:")),
         }
         well &=
             probe(&options, &site, &topics, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
@@ -92,7 +91,7 @@ fn reachable(config: &Config, presence: &Presence, output: &mut impl Write) -> b
                     Outcome::Unsure(detail) => ("??", detail),
                     Outcome::Failed(reason) => ("NO", reason),
                 };
-                say(output, &format!("  {mark}  {step}: {text}"));
+                say(&format!("  {mark}  {step}: {text}"));
             });
     }
     well
@@ -105,11 +104,6 @@ fn probe_topics(config: &Config, presence: &Presence) -> Vec<Topic> {
     let node = presence.topics.node();
     let beside_discovery = config.topics.discovery_prefix.join(&format!("sensor/{node}/check"));
     [beside_states, beside_discovery].into_iter().flatten().collect()
-}
-
-/// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.
-fn say(output: &mut impl Write, line: &str) {
-    let _ = writeln!(output, "{line}");
 }
 
 /// How long to listen for Home Assistant's birth message.

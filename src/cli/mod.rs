@@ -7,6 +7,7 @@ mod courier;
 mod exit;
 mod ghosts;
 mod migrate;
+mod question;
 mod run;
 mod templates;
 mod wanted;
@@ -45,10 +46,16 @@ pub fn main() -> Exit {
         }),
         Command::Check { connect } => configured(&|config| check::check(&config, connect)),
         Command::Ghosts(request) => configured(&|config| ghosts::ghosts(&config, &request)),
-        Command::Migrate { dry_run } => configured(&|config| migrate::migrate(&config, dry_run)),
-        Command::Withdraw { dry_run, yes } => configured(&|config| withdraw::withdraw(&config, dry_run, yes)),
+        Command::Migrate { dry_run } => configured(&|config| ended(migrate::migrate(&config, dry_run))),
+        Command::Withdraw { dry_run, yes } => {
+            configured(&|config| ended(withdraw::withdraw(&config, dry_run, yes)))
+        }
         Command::Templates { name } => templates::print(name.as_deref()),
     }
+}
+
+fn ended(outcome: Result<(), Exit>) -> Exit {
+    outcome.err().unwrap_or(Exit::Ok)
 }
 
 /// Whether `MOCK_MODE` asks for the mock broker, as the Python module's README has it.
@@ -63,6 +70,11 @@ fn mock_mode(environment: &Environment) -> Result<bool, String> {
         "0" | "no" | "false" | "off" => Ok(false),
         other => Err(other.to_owned()),
     }
+}
+
+/// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Writes to standard error; a closed one is nobody's loss.

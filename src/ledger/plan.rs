@@ -136,13 +136,13 @@ impl<'a> Changes<'a> {
     fn sentences(&self, emptied: &[Message]) -> Vec<String> {
         let gone = self.gone.iter().map(|Entry { record, .. }| {
             let Record { platform, entity, owner, config, .. } = record;
-            format!("removed: {platform} {entity} of [{owner}], announced on {config}")
+            format!("to remove: {platform} {entity} of [{owner}], announced on {config}")
         });
         let moved = self.moved.iter().map(|(Entry { record, .. }, to)| {
             let Record { platform, entity, config, .. } = record;
-            format!("moved: {platform} {entity} from {config} to {}, with its history", to.config)
+            format!("to move: {platform} {entity} from {config} to {}, with its history", to.config)
         });
-        let emptied = emptied.iter().map(|it| format!("emptied: {}", it.topic));
+        let emptied = emptied.iter().map(|it| format!("to empty: {}", it.topic));
         gone.chain(moved).chain(emptied).collect()
     }
 }

@@ -91,18 +91,19 @@ fn what_is_shown_first_is_not_done() {
     assert_eq!(
         said,
         [
-            "removed: sensor attic of [Sensor attic], announced on homeassistant/sensor/luigi-old/attic/config",
-            "moved: sensor cpu_temperature from homeassistant/sensor/luigi-old/cpu_temperature/config to homeassistant/sensor/luigi-pi/cpu_temperature/config, with its history",
-            "emptied: homeassistant/sensor/luigi-old/cpu_temperature/config",
-            "emptied: luigi/old/attic",
-            "emptied: luigi/old/availability",
-            "emptied: luigi/old/cpu_temperature",
+            "to remove: sensor attic of [Sensor attic], announced on homeassistant/sensor/luigi-old/attic/config",
+            "to move: sensor cpu_temperature from homeassistant/sensor/luigi-old/cpu_temperature/config to homeassistant/sensor/luigi-pi/cpu_temperature/config, with its history",
+            "to empty: homeassistant/sensor/luigi-old/cpu_temperature/config",
+            "to empty: luigi/old/attic",
+            "to empty: luigi/old/availability",
+            "to empty: luigi/old/cpu_temperature",
         ]
     );
     let (code, said, _) = run(mosquitto.port(), state.path(), "withdraw", &["--dry-run"]);
     assert_eq!((code, said.len()), (Some(0), 5), "{said:#?}");
-    let (code, said, _) = run(mosquitto.port(), state.path(), "withdraw", &[]);
-    assert!(said.last().unwrap().ends_with("nothing is removed"), "{code:?} {said:#?}");
+    let (code, _, errors) = run(mosquitto.port(), state.path(), "withdraw", &[]);
+    let nobody = "luigi-mqtt: nobody is there to be asked; --yes removes without a question";
+    assert_eq!((code, errors), (Some(2), vec![nobody.to_owned()]));
     assert_eq!(topics(&mosquitto), before);
     assert_eq!(fs::read_to_string(ledger).unwrap(), LEDGER);
 }
@@ -171,7 +172,7 @@ fn while_the_daemon_has_the_ledger_in_use_it_is_shown_and_not_touched() {
     ] {
         let (code, said, errors) = run(mosquitto.port(), state.path(), command, arguments);
         assert_eq!(code, Some(expected), "{command} {arguments:?}: {errors:?}");
-        assert!(said[0].starts_with("removed: "), "{said:?}");
+        assert!(said[0].starts_with("to remove: "), "{said:?}");
         assert_eq!(errors.iter().any(|it| it.contains("the daemon runs")), expected != 0, "{errors:?}");
     }
     assert_eq!(topics(&mosquitto), before);

@@ -197,10 +197,10 @@ fn people_read_what_goes_what_moves_and_what_is_emptied() {
     assert_eq!(
         plan.sentences,
         [
-            "removed: sensor x of [Sensor x], announced on ha/sensor/pi/x/config",
-            "moved: sensor y from ha/sensor/pi/y/config to ha/sensor/attic/y/config, with its history",
-            "emptied: ha/sensor/pi/y/config",
-            "emptied: s/x",
+            "to remove: sensor x of [Sensor x], announced on ha/sensor/pi/x/config",
+            "to move: sensor y from ha/sensor/pi/y/config to ha/sensor/attic/y/config, with its history",
+            "to empty: ha/sensor/pi/y/config",
+            "to empty: s/x",
         ]
     );
 }
