@@ -72,7 +72,7 @@
 //! | feature | brings | without it |
 //! | --- | --- | --- |
 //! | `cli` (default) | the command `luigi-mqtt`; and `daemon` | no clap |
-//! | `daemon` | the service: `daemon`, `service`, `source`; and `mock` | no log file, no signal handlers |
+//! | `daemon` | the service: `daemon` and what it is made of, sources and outputs above all; and `mock` | no sections for sensors, no log file, no signal handlers |
 //! | `mock` | a small broker in the process, for tests | |
 //!
 //! A program of one's own needs none of them: `default-features = false`; its tests perhaps `mock`.
