@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -130,6 +131,30 @@ fn a_migration_removes_then_moves_then_announces_and_empties_the_old_topics_last
 
     let (code, said, _) = run(mosquitto.port(), state.path(), "migrate", &[]);
     assert_eq!((code, said.as_slice()), (Some(0), &["nothing to remove and nothing to move".to_owned()][..]));
+}
+
+#[test]
+fn who_sits_at_a_terminal_is_asked_before_a_withdrawal() {
+    let (mosquitto, (state, ledger)) = (broker(), state());
+    let configuration =
+        Configuration::new(mosquitto.port()).set("Spool", "DIRECTORY", state.path().display());
+    let path = state.path().join("luigi-mqtt.conf");
+    fs::write(&path, configuration.text()).unwrap();
+    let answer = |said: &str| {
+        let command = format!("{} withdraw --config {}", env!("CARGO_BIN_EXE_luigi-mqtt"), path.display());
+        let typed = format!("echo {said} | script --quiet --return --command '{command}' /dev/null");
+        let output = Command::new("sh").args(["-c", &typed]).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let before = topics(&mosquitto);
+    let shown = answer("n");
+    let question = "Remove 2 entities, with their history, from Home Assistant? [y/N]";
+    assert!(shown.contains(question) && shown.contains("nothing was removed"), "{shown}");
+    assert_eq!(topics(&mosquitto), before);
+    answer("y");
+    assert_eq!(topics(&mosquitto), ["homeassistant/sensor/luigi-old/other/config"]);
+    assert!(!ledger.exists());
 }
 
 #[test]
