@@ -10,6 +10,7 @@ use crate::client;
 use crate::config::Config;
 use crate::daemon::roster::Roster;
 use crate::entity::Entity;
+use crate::entity::Topics;
 use crate::link::Outcome;
 use crate::link::check_files;
 use crate::link::probe;
@@ -68,7 +69,9 @@ fn announced(presence: &Presence, entities: &[&Entity]) -> String {
     let (names, units) = (width(Entity::name), width(|it| it.unit().unwrap_or_default()));
     for entity in entities {
         let (name, unit) = (entity.name(), entity.unit().unwrap_or_default());
-        let topic = presence.topics.state(entity.id());
+        // A button has no state: what it has is presses.
+        let of = if entity.has_states() { Topics::state } else { Topics::command };
+        let topic = of(&presence.topics, entity.id());
         text += &format!("  {name:names$}  {unit:units$}  {topic}\n");
     }
     text + &format!("{} entities would be announced\n", entities.len())

@@ -145,6 +145,10 @@ fn check_lists_what_would_be_announced() {
         "",
     ];
     assert_eq!(output[1..], table);
+
+    let gate = format!("{}\n[Button gate]\nPATH=/run/gate\n", config(free_port(), &[]));
+    let (output, ..) = check(&gate, &[]);
+    assert!(output.iter().any(|it| it == "  Gate              luigi/pi/gate/set"), "{output:#?}");
 }
 
 #[test]

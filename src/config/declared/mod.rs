@@ -85,7 +85,7 @@ pub enum Feed {
     Hwmon(Channel),
     /// A channel of the kernel's industrial input/output (Linux, `Documentation/ABI/testing/sysfs-bus-iio`).
     Iio(Channel),
-    /// What a program prints. Inputs with the same program and interval share its runs.
+    /// What a program prints. Inputs with the same program, interval and misses share its runs.
     Exec {
         /// Which.
         program: Program,
