@@ -13,6 +13,7 @@ use crate::command::Outcome;
 use crate::command::failure_entity;
 use crate::config::Config;
 use crate::entity::Entity;
+use crate::entity::Platform;
 use crate::model::Chain;
 use crate::model::ObjectId;
 use crate::model::Reading;
@@ -135,6 +136,10 @@ fn listen(entity: &Entity, actuators: &Actuators, teller: &Arc<Teller>) -> Resul
             return;
         }
         knows_retained = false;
+        // So a retained command is taken away: that is no command, but of a text, which may be empty.
+        if message.payload.is_empty() && entity.platform() != Platform::Text {
+            return;
+        }
         match command {
             Ok(command) => teller.tell(entity, actuators.carry_out(entity.id(), &command)),
             Err(error) => teller.tell_failure(&error.into()),

@@ -49,4 +49,4 @@ impl Button {
 common_setters!(Button, "button");
 
 /// From `homeassistant/components/button/const.py`.
-const CLASSES: &[&str] = &["identify", "restart", "update"];
+pub(super) const CLASSES: &[&str] = &["identify", "restart", "update"];

@@ -113,8 +113,8 @@ pub(super) fn unit(
     let unit = found.map(class::preferred_unit);
     let wanted = match (class.map(|class| &class.units), unit.as_deref()) {
         (None | Some(Units::AnyText), Some(unit)) if !unit.trim().is_empty() => None,
-        (None | Some(Units::Unitless | Units::OneOfOrNone(_)), None) => None,
-        (None | Some(Units::AnyText), _) => Some("a unit".to_owned()),
+        (None | Some(Units::Unitless | Units::OneOfOrNone(_) | Units::AnyText), None) => None,
+        (None | Some(Units::AnyText), Some(_)) => Some("a unit".to_owned()),
         (Some(Units::Unitless), _) => Some("none".to_owned()),
         (Some(Units::OneOf(units) | Units::OneOfOrNone(units)), Some(unit)) if units.contains(&unit) => None,
         (Some(Units::OneOf(units)), _) => Some(one_of(units)),

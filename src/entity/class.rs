@@ -27,7 +27,7 @@ pub(super) enum Units {
     OneOf(&'static [&'static str]),
     /// One of these, or none.
     OneOfOrNone(&'static [&'static str]),
-    /// Some text of the user's, such as a currency.
+    /// Some text of the user's, such as a currency, or none.
     AnyText,
 }
 
@@ -153,7 +153,7 @@ const PRESSURE: Units =
 const TEMPERATURE: Units = OneOf(&["°C", "°F", "K"]);
 const VOLUME: Units = OneOf(&["ft³", "CCF", "MCF", "m³", "L", "mL", "gal", "fl. oz."]);
 
-const SENSOR_CLASSES: &[SensorClass] = &[
+pub(super) const SENSOR_CLASSES: &[SensorClass] = &[
     class("absolute_humidity", OneOf(&["g/m³", "mg/m³"]), MEASURED),
     class("apparent_power", OneOf(&["mVA", "VA", "kVA"]), MEASURED),
     class("aqi", Unitless, MEASURED),

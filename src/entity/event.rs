@@ -84,4 +84,4 @@ pub(super) fn state_payload(types: &[String], value: &Value) -> Result<String, R
 }
 
 /// From `homeassistant/components/event/const.py`.
-const CLASSES: &[&str] = &["button", "doorbell", "motion"];
+pub(super) const CLASSES: &[&str] = &["button", "doorbell", "motion"];

@@ -49,4 +49,4 @@ impl Switch {
 common_setters!(Switch, "switch");
 
 /// From `homeassistant/components/switch/const.py`.
-const CLASSES: &[&str] = &["outlet", "switch"];
+pub(super) const CLASSES: &[&str] = &["outlet", "switch"];

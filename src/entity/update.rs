@@ -194,7 +194,7 @@ fn is_url(text: &str) -> bool {
 }
 
 /// From `homeassistant/components/update/const.py`.
-const CLASSES: &[&str] = &["firmware"];
+pub(super) const CLASSES: &[&str] = &["firmware"];
 /// What Home Assistant reads; any other key has it refuse the whole.
 const KEYS: &[&str] = &[
     "installed_version",

@@ -7,6 +7,9 @@ use super::SourceError;
 use super::read::beginning;
 use crate::config::Filtering;
 use crate::config::OnOff;
+use crate::entity::Entity;
+use crate::entity::LightState;
+use crate::entity::ValueError;
 use crate::model::Value;
 
 /// Makes readings of the samples of one entity, as a [`Filtering`] has it, in its order.
@@ -37,17 +40,45 @@ impl Filter {
     /// [`Implausible`] when it is neither on nor off, no number, or outside of what is valid: a failed sample, of which nothing
     /// is kept.
     pub(super) fn take(&mut self, sample: Value, now: Instant) -> Result<Option<Value>, Implausible> {
-        let value = match (&self.rules.on_off, sample) {
+        let value = self.make(sample, now)?;
+        Ok(self.tell(value, now))
+    }
+
+    /// As [`Filter::take`], of a state of `entity`, which has to be one.
+    ///
+    /// # Errors
+    ///
+    /// Those, and [`Implausible`] for what Home Assistant would not take: an option that it does not know.
+    pub(super) fn take_for(
+        &mut self,
+        entity: &Entity,
+        sample: Value,
+        now: Instant,
+    ) -> Result<Option<Value>, Implausible> {
+        let value = self.make(sample, now)?;
+        let is_state = !matches!(value, Value::Unknown | Value::Unavailable);
+        // What is not told need not be looked at.
+        if is_state && self.is_worth_telling(&value, now) {
+            let refusal = |error: ValueError| Implausible { expected: error.expected, found: error.found };
+            entity.state_payload(&value).map_err(refusal)?;
+        }
+        Ok(self.tell(value, now))
+    }
+
+    fn make(&mut self, sample: Value, now: Instant) -> Result<Value, Implausible> {
+        Ok(match (&self.rules.on_off, sample) {
             (_, sample @ (Value::Unknown | Value::Unavailable)) => sample,
             (Some(on_off), sample) => {
+                if let Some(light) = self.rules.full.and_then(|full| dimmed(&sample, full)) {
+                    return Ok(light);
+                }
                 let is_on = on_off.is_on(&sample)? != on_off.invert;
                 Value::Switch(self.level.settle(is_on, self.rules.debounce, now))
             }
             (None, Value::Number(number)) => Value::Number(self.number(number)?),
             (None, Value::Switch(is_on)) => Value::Switch(self.level.settle(is_on, self.rules.debounce, now)),
             (None, sample) => sample,
-        };
-        Ok(self.tell(value, now))
+        })
     }
 
     /// `value`, [`Value::Unknown`] or [`Value::Unavailable`], in the place of a sample that could not be had at `now`, where
@@ -80,14 +111,14 @@ impl Filter {
     }
 
     fn tell(&mut self, value: Value, now: Instant) -> Option<Value> {
-        if let Some((told, at)) = &self.told {
-            let is_due = now.saturating_duration_since(*at) + SLACK >= self.rules.heartbeat;
-            if !is_due && !self.differs(told, &value) {
-                return None;
-            }
-        }
-        self.told = Some((value.clone(), now));
-        Some(value)
+        let is_worth = self.is_worth_telling(&value, now);
+        is_worth.then(|| self.told.insert((value, now)).0.clone())
+    }
+
+    fn is_worth_telling(&self, value: &Value, now: Instant) -> bool {
+        let Some((told, at)) = &self.told else { return true };
+        let is_due = now.saturating_duration_since(*at) + SLACK >= self.rules.heartbeat;
+        is_due || self.differs(told, value)
     }
 
     fn differs(&self, told: &Value, value: &Value) -> bool {
@@ -98,6 +129,24 @@ impl Filter {
             (told, value) => told != value,
         }
     }
+}
+
+/// The light that `sample` means, where `full` is its full brightness and 0 is off; `None` where it is no number.
+fn dimmed(sample: &Value, full: f64) -> Option<Value> {
+    let level = match sample {
+        Value::Number(number) => *number,
+        Value::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    let light = match level {
+        0.0 => LightState::off(),
+        // The faintest is still a light.
+        level if level > 0.0 => {
+            LightState::on().brightness(rounded(level / full * 255.0, 0).clamp(1.0, 255.0) as u32)
+        }
+        _ => return None,
+    };
+    Some(light.into())
 }
 
 /// What is wrong with a sample.

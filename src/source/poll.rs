@@ -114,8 +114,8 @@ impl Poll {
         let mut has_recovered = false;
         for ((entity, sample), track) in entities.iter().zip(samples.drain(..)).zip(&mut self.tracks) {
             let id = entity.id();
-            let taken =
-                sample.and_then(|it| track.filter.take(it, now).map_err(|error| error.of(id.as_str())));
+            let taken = sample
+                .and_then(|it| track.filter.take_for(entity, it, now).map_err(|error| error.of(id.as_str())));
             let told = match taken {
                 Ok(told) => {
                     track.hit();

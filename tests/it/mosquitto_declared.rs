@@ -88,6 +88,7 @@ fn a_switch_obeys_tells_its_state_refuses_old_commands_and_is_left_safe() {
     };
     observer.wait_for("a refusal of the old command", LIMIT, |it| refused(it) == 1);
     assert_eq!(pump(), "0");
+    mosquitto.publish("luigi/pi/pump/set", "", true);
 
     mosquitto.publish("luigi/pi/pump/set", "ON", false);
     observer.wait_for_latest("luigi/pi/pump", "ON");
@@ -99,6 +100,7 @@ fn a_switch_obeys_tells_its_state_refuses_old_commands_and_is_left_safe() {
     wait_exit(&mut daemon);
     assert_eq!(pump(), "0");
     assert_eq!(observer.latest("luigi/pi/pump").unwrap().text(), "OFF");
+    assert_eq!(refused(&observer.messages()), 2, "what takes the old command away is none");
 }
 
 #[test]

@@ -57,12 +57,17 @@ pub(super) fn read(
     Ok(Read { input, expire_after: pace.expire_after })
 }
 
-/// The input that tells the state of something settable; `None` where only its commands change it.
+/// The input that tells the state of something settable, of a light that can be dimmed with its number for `full` brightness;
+/// `None` where only its commands change it.
 ///
 /// # Errors
 ///
 /// When a key is wrong or missing.
-pub(super) fn read_state(section: &mut Section, on_off: Option<OnOff>) -> Result<Option<Input>, Reported> {
+pub(super) fn read_state(
+    section: &mut Section,
+    on_off: Option<OnOff>,
+    full: Option<f64>,
+) -> Result<Option<Input>, Reported> {
     let plain = if section.kind == Kind::Number { Extract::Number } else { Extract::Text };
     let Some(feed) = feed::state(section, plain)? else { return Ok(None) };
     let Pace { interval, misses, heartbeat, .. } = pace(section, feed != Feed::Socket, false)?;
@@ -70,7 +75,7 @@ pub(super) fn read_state(section: &mut Section, on_off: Option<OnOff>) -> Result
         Kind::Number => section.set("DEAD_BAND", value::amount),
         _ => None,
     };
-    let filtering = Filtering { on_off, ..Filtering::plain(dead_band.unwrap_or(0.0), heartbeat) };
+    let filtering = Filtering { on_off, full, ..Filtering::plain(dead_band.unwrap_or(0.0), heartbeat) };
     Ok(Some(Input { feed, interval, misses, filtering }))
 }
 

@@ -157,6 +157,8 @@ pub struct Filtering {
     pub scale: f64,
     /// And then this is added.
     pub offset: f64,
+    /// Of a light that can be dimmed the number that is full brightness: a number is how bright it is then, and 0 off.
+    pub full: Option<f64>,
     /// What is outside is a failed sample.
     pub valid: Option<RangeInclusive<f64>>,
     /// The median of the last so many samples is taken, 1 to 100.
@@ -178,6 +180,7 @@ impl Filtering {
             on_off: None,
             scale: 1.0,
             offset: 0.0,
+            full: None,
             valid: None,
             smoothing: 1,
             decimals: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::defaults;
 use super::description::Description;
 use super::input::{self, Read};
 use super::kind::Kind;
@@ -10,7 +11,7 @@ use super::output;
 use super::section::{Given, Section};
 use super::template::{self, Part};
 use super::values;
-use super::{Declared, Initial, Input, Output};
+use super::{Declared, Initial, Input, Output, Target};
 use crate::config::document;
 use crate::config::error::{Place, Problem};
 use crate::config::owner::Owner;
@@ -145,9 +146,13 @@ fn moved(section: &mut Section, description: Description) -> Result<Halves, Repo
     };
     let moved = output::read(section, has_brightness);
     let on_off = moved.as_ref().ok().and_then(|it| it.on_off.clone());
+    let full = match moved.as_ref().ok().and_then(|it| it.target.as_ref()) {
+        Some(Target::File { full, .. }) => *full,
+        _ => defaults::FULL,
+    };
     let input = match section.kind {
         Kind::Button => Ok(None),
-        _ => input::read_state(section, on_off),
+        _ => input::read_state(section, on_off, has_brightness.then_some(full)),
     };
     let entity = description.settable(section, has_brightness);
     let target = moved.map(|it| it.target);

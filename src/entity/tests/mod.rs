@@ -2,6 +2,7 @@
 
 mod attributes;
 mod building;
+mod classes;
 mod commands;
 mod states;
 

@@ -80,6 +80,26 @@ fn texts_and_numbers_mean_on_and_off() {
 }
 
 #[test]
+fn a_number_is_how_bright_a_light_is_that_can_be_dimmed() {
+    let on = |brightness| Some(Value::from(LightState::on().brightness(brightness)));
+    let rules = Filtering { on_off: on_off(&["1", "on"], &["0", "off"], false), full: Some(31.0), ..plain() };
+    for (sample, expected) in [
+        (Value::from("31\n"), on(255)),
+        (8.into(), on(66)),
+        ("1".into(), on(8)),
+        ("0.01".into(), on(1)),
+        ("62".into(), on(255)),
+        ("0".into(), Some(LightState::off().into())),
+        ("on".into(), Some(true.into())),
+        (false.into(), Some(false.into())),
+        ("dark".into(), None),
+        (f64::NAN.into(), None),
+    ] {
+        assert_eq!(made(&rules, sample.clone()).ok(), expected, "{sample:?}");
+    }
+}
+
+#[test]
 fn a_number_is_scaled_then_moved_then_checked_then_rounded() {
     let rules =
         Filtering { scale: 0.001, offset: -1.0, valid: Some(-40.0..=125.0), decimals: Some(1), ..plain() };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::super::{Pace, Source};
+use crate::entity::Number;
 use crate::entity::Sensor;
 use crate::model::Delivery;
 
@@ -169,6 +170,16 @@ fn an_entity_is_unavailable_when_it_has_missed_as_many_in_a_row_as_it_may() {
         (&[], "a"),
         (&["a 1"], ""),
     ]);
+}
+
+#[test]
+fn what_home_assistant_would_not_take_is_a_failed_sample() {
+    let samples = Vec::from([5.0, 50.0, 50.0, 50.0, 6.0].map(|a| Some(vec![Some(a), Some(2.0)])));
+    let number = Number::new("a", "a").max(10.0).build().unwrap();
+    let mut stage = Stage::new(2, 8, []);
+    stage.poll.polled.source =
+        Box::new(Script { entities: vec![number, entity(1)], samples: samples.into_iter() });
+    stage.check(&[(&["a 5", "b 2"], ""), (&[], ""), (&["a Unavailable"], "a"), (&[], "a"), (&["a 6"], "")]);
 }
 
 #[test]
