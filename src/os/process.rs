@@ -311,10 +311,17 @@ fn first_line(text: &[u8]) -> String {
     line.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
-/// Variables of ours that no other program is to have: a password, where the secrets lie, and by which the service manager
-/// would take others for us (systemd, `sd_notify(3)`, `sd_watchdog_enabled(3)`).
-const NOT_INHERITED: [&str; 5] =
-    ["MQTT_PASSWORD", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+/// Variables of ours that no other program is to have: a password, where the secrets lie, by which the service manager
+/// would take others for us (systemd, `sd_notify(3)`, `sd_watchdog_enabled(3)`), and by which our unit spares us the
+/// certificates of the system, which `curl` needs.
+const NOT_INHERITED: [&str; 6] = [
+    "MQTT_PASSWORD",
+    "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "SSL_CERT_FILE",
+];
 /// More than any value needs, and what a pipe holds.
 const MOST_OUTPUT: usize = 64 * 1024;
 /// A line of the log.
