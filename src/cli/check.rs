@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Exit;
 use super::complain;
+use super::origin::{missing, origin};
 use crate::bridge::Presence;
 use crate::client;
 use crate::config::Config;
@@ -48,10 +49,13 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     for problem in &roster.problems {
         say(&mut output, &format!("warning: {problem}"));
     }
+    for problem in config.declared.iter().flat_map(|it| missing(it, &config.host.root)) {
+        say(&mut output, &format!("warning: {problem}"));
+    }
     let entities: Vec<&Entity> = roster.entities().collect();
     let refused = entities.iter().filter_map(|it| presence.check(it).err());
     let refusals = refused.map(|error| complain(format_args!("{error}"))).count();
-    say(&mut output, &announced(&presence, &entities));
+    say(&mut output, &announced(&presence, config, &roster));
     if refusals > 0 {
         return Exit::Config;
     }
@@ -61,18 +65,30 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     }
 }
 
-/// The entities as a table.
-fn announced(presence: &Presence, entities: &[&Entity]) -> String {
+/// The entities as a table, those that sections or descriptors describe with what that says of their values.
+fn announced(presence: &Presence, config: &Config, roster: &Roster) -> String {
     let device = &presence.device;
     let mut text = format!("\ndevice: {} ({}, {})\n", device.name, device.manufacturer, device.model);
-    let width = |of: fn(&Entity) -> &str| entities.iter().map(|it| of(it).chars().count()).max().unwrap_or(0);
-    let (names, units) = (width(Entity::name), width(|it| it.unit().unwrap_or_default()));
-    for entity in entities {
-        let (name, unit) = (entity.name(), entity.unit().unwrap_or_default());
-        let topic = presence.topics.state(entity.id());
-        text += &format!("  {name:names$}  {unit:units$}  {topic}\n");
+    let rows = roster.members.iter().map(|(owner, it)| {
+        let declared = config.declared.iter().find(|it| it.section == *owner);
+        let is_described = roster.described.iter().any(|(_, described)| described.id() == it.id());
+        let origin =
+            declared.map(origin).unwrap_or_else(|| is_described.then(|| owner.clone()).unwrap_or_default());
+        [
+            it.name().to_owned(),
+            it.unit().unwrap_or_default().to_owned(),
+            presence.topics.state(it.id()).to_string(),
+            origin,
+        ]
+    });
+    let rows: Vec<[String; 4]> = rows.collect();
+    let width = |column: usize| rows.iter().map(|it| it[column].chars().count()).max().unwrap_or(0);
+    let (names, units, topics) = (width(0), width(1), width(2));
+    for [name, unit, topic, origin] in &rows {
+        let row = format!("  {name:names$}  {unit:units$}  {topic:topics$}  {origin}");
+        text += &format!("{}\n", row.trim_end());
     }
-    text + &format!("{} entities would be announced\n", entities.len())
+    text + &format!("{} entities would be announced\n", rows.len())
 }
 
 /// Tries each broker step by step. Returns whether no step fails at any of them.

@@ -7,6 +7,7 @@ mod courier;
 mod exit;
 mod ghosts;
 mod migrate;
+mod origin;
 mod run;
 mod templates;
 mod wanted;
