@@ -262,7 +262,7 @@ mod tests {
 
         /// What the broker keeps of the announcement of the sensor `id`.
         fn announcement(&self, id: &str) -> String {
-            let topic = Topic::new(&format!("homeassistant/sensor/luigi-pi/{id}/config")).unwrap();
+            let topic = Topic::new(format!("homeassistant/sensor/luigi-pi/{id}/config")).unwrap();
             self.broker
                 .retained(&topic)
                 .map(|it| String::from_utf8_lossy(&it).into_owned())
