@@ -72,8 +72,11 @@ fn announced(presence: &Presence, config: &Config, roster: &Roster) -> String {
     let rows = roster.members.iter().map(|(owner, it)| {
         let declared = config.declared.iter().find(|it| it.section == *owner);
         let is_described = roster.described.iter().any(|(_, described)| described.id() == it.id());
-        let origin =
-            declared.map(origin).unwrap_or_else(|| is_described.then(|| owner.clone()).unwrap_or_default());
+        let origin = match declared {
+            Some(declared) => origin(declared),
+            None if is_described => owner.clone(),
+            None => String::new(),
+        };
         [
             it.name().to_owned(),
             it.unit().unwrap_or_default().to_owned(),
