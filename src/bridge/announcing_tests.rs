@@ -285,6 +285,41 @@ fn leave_is_taken_group_by_group_before_anything_is_announced_and_the_rest_after
 }
 
 #[test]
+fn what_is_found_later_and_known_from_elsewhere_takes_leave_of_that_first_and_all_is_announced_anew() {
+    for connected in [true, false] {
+        let mut rig = Rig::new(Form::Entity, [sensor("a")]);
+        rig.arrived();
+        rig.after(1_000);
+        if !connected {
+            rig.lose();
+        }
+        let (done, heard) = bounded(2);
+        for topic in ["b", "c"] {
+            let old = |payload| message(&format!("homeassistant/sensor/old/{topic}/config"), payload);
+            let before = vec![vec![old(r#"{"migrate_discovery":true}"#)]];
+            rig.ask(Request::Depart(before, vec![old("")], done.clone()));
+            rig.register(sensor(topic));
+        }
+        if !connected {
+            rig.connect();
+        }
+        // The reading of an entity that is not announced yet is not lost.
+        let value = Reading::new(ObjectId::new("b").unwrap(), 5.0.into());
+        rig.bridge.handle(Event::Reading(value), rig.now);
+        assert_eq!(rig.arrived(), [MIGRATING]);
+        assert_eq!(rig.after(999), NOTHING);
+        assert_eq!(rig.after(1), [MIGRATING.replace("/b", "/c")]);
+        assert_eq!(rig.after(999), NOTHING);
+        assert_eq!(rig.after(1), ["sensor/pi/a {}", "sensor/pi/b {}", "sensor/pi/c {}", ONLINE]);
+        assert!(heard.is_empty());
+        let mut last = rig.after(1_000);
+        last.extend(rig.arrived.recv_timeout(LIMIT).iter().map(short));
+        assert_eq!(last, [EMPTIED, "sensor/old/c ", "luigi/pi/b 5"]);
+        assert_eq!(heard.len(), 2);
+    }
+}
+
+#[test]
 fn a_connection_that_is_lost_while_leave_is_taken_changes_nothing_of_the_order() {
     let steps = [&REMOVED[..], &[MIGRATING], &["sensor/pi/b {}", ONLINE], &[EMPTIED]];
     for lost_at in 0..steps.len() {

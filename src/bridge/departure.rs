@@ -12,13 +12,15 @@ pub(super) struct Departure {
     /// Group by group; the first may be on its way.
     before: VecDeque<Vec<Message>>,
     after: Vec<Message>,
-    done: Option<Sender<()>>,
+    done: Vec<Sender<()>>,
 }
 
 impl Departure {
-    pub(super) fn new(before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) -> Departure {
-        let before = before.into_iter().filter(|group| !group.is_empty()).collect();
-        Departure { before, after, done: Some(done) }
+    /// Has `before` and `after` sent too, behind what is still to be; `done` hears when all of it was acknowledged.
+    pub(super) fn add(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
+        self.before.extend(before.into_iter().filter(|group| !group.is_empty()));
+        self.after.extend(after);
+        self.done.push(done);
     }
 
     /// The group that is to be acknowledged next, where one is left.
@@ -32,7 +34,7 @@ impl Departure {
     }
 
     /// All is announced: takes what is to be sent now, and who is to hear when that was acknowledged.
-    pub(super) fn last(&mut self) -> (Vec<Message>, Option<Sender<()>>) {
-        (std::mem::take(&mut self.after), self.done.take())
+    pub(super) fn last(&mut self) -> (Vec<Message>, Vec<Sender<()>>) {
+        (std::mem::take(&mut self.after), std::mem::take(&mut self.done))
     }
 }

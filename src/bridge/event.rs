@@ -58,6 +58,8 @@ pub(super) enum Request {
     Register(Box<Entity>),
     /// Remove this entity from Home Assistant.
     Unregister(ObjectId),
+    /// Send these groups of messages, announce everything anew, send these, and tell when that is done.
+    Depart(Vec<Vec<Message>>, Vec<Message>, Sender<()>),
     /// Tell when nothing that is to be announced waits any more.
     Announced(Sender<()>),
     /// Tell what became of all messages.

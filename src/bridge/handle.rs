@@ -85,6 +85,13 @@ impl Handle {
         let _ = self.requests.send(Request::Unregister(id));
     }
 
+    /// As [`Bridge::depart`](super::Bridge::depart), of a bridge that runs: for what is registered right after this, and is
+    /// known to Home Assistant from another topic. Everything is announced anew for that, and states wait for it. Blocks as
+    /// [`Handle::register`] does.
+    pub fn depart(&self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
+        let _ = self.requests.send(Request::Depart(before, after, done));
+    }
+
     /// Has `done` get a message, if it has room for one, as soon as there is a connection and nothing of all that is to be
     /// announced or removed waits for the broker. Blocks as [`Handle::register`] does. Where more than 64 wait for that, the
     /// first of them never hears of it: its channel closes.

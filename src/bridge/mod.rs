@@ -216,7 +216,7 @@ impl Bridge {
     /// message, if it has room. A connection that is lost meanwhile changes nothing of that; what was not acknowledged then
     /// is sent again, with all of its group.
     pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
-        self.departure = Departure::new(before, after, done);
+        self.departure.add(before, after, done);
     }
 
     /// Handles events, one at a time, until told to stop or the link has ended.

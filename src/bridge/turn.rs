@@ -50,6 +50,12 @@ impl Bridge {
         match request {
             Request::Register(entity) => self.announce(*entity, now),
             Request::Unregister(id) => self.unregister(&id, now),
+            Request::Depart(before, after, done) => {
+                self.departure.add(before, after, done);
+                if self.may_announce() {
+                    self.begin(now);
+                }
+            }
             Request::Announced(done) => self.tell_when_announced(done),
             Request::Report(tell) => drop(tell.try_send(self.figures(now))),
             Request::Attributes(id, payload) => self.set_attributes(&id, payload, now),

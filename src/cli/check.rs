@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Exit;
 use super::complain;
+use super::origin::{missing, origin};
 use super::say;
 use crate::bridge::Presence;
 use crate::client;
@@ -48,10 +49,13 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     for problem in &roster.problems {
         say(&format!("warning: {problem}"));
     }
+    for problem in config.declared.iter().flat_map(|it| missing(it, &config.host.root)) {
+        say(&format!("warning: {problem}"));
+    }
     let entities: Vec<&Entity> = roster.entities().collect();
     let refused = entities.iter().filter_map(|it| presence.check(it).err());
     let refusals = refused.map(|error| complain(format_args!("{error}"))).count();
-    say(&announced(&presence, &entities));
+    say(&announced(&presence, config, &roster));
     if refusals > 0 {
         return Exit::Config;
     }
@@ -61,20 +65,35 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     }
 }
 
-/// The entities as a table.
-fn announced(presence: &Presence, entities: &[&Entity]) -> String {
+/// The entities as a table, those that sections or descriptors describe with what that says of their values.
+fn announced(presence: &Presence, config: &Config, roster: &Roster) -> String {
     let device = &presence.device;
     let mut text = format!("\ndevice: {} ({}, {})\n", device.name, device.manufacturer, device.model);
-    let width = |of: fn(&Entity) -> &str| entities.iter().map(|it| of(it).chars().count()).max().unwrap_or(0);
-    let (names, units) = (width(Entity::name), width(|it| it.unit().unwrap_or_default()));
-    for entity in entities {
-        let (name, unit) = (entity.name(), entity.unit().unwrap_or_default());
+    let rows = roster.members.iter().map(|(owner, it)| {
+        let declared = config.declared.iter().find(|it| it.section == *owner);
+        let is_described = roster.described.iter().any(|(_, described)| described.id() == it.id());
+        let origin = match declared {
+            Some(declared) => origin(declared),
+            None if is_described => owner.clone(),
+            None => String::new(),
+        };
         // A button has no state: what it has is presses.
-        let of = if entity.has_states() { Topics::state } else { Topics::command };
-        let topic = of(&presence.topics, entity.id());
-        text += &format!("  {name:names$}  {unit:units$}  {topic}\n");
+        let of = if it.has_states() { Topics::state } else { Topics::command };
+        [
+            it.name().to_owned(),
+            it.unit().unwrap_or_default().to_owned(),
+            of(&presence.topics, it.id()).to_string(),
+            origin,
+        ]
+    });
+    let rows: Vec<[String; 4]> = rows.collect();
+    let width = |column: usize| rows.iter().map(|it| it[column].chars().count()).max().unwrap_or(0);
+    let (names, units, topics) = (width(0), width(1), width(2));
+    for [name, unit, topic, origin] in &rows {
+        let row = format!("  {name:names$}  {unit:units$}  {topic:topics$}  {origin}");
+        text += &format!("{}\n", row.trim_end());
     }
-    text + &format!("{} entities would be announced\n", entities.len())
+    text + &format!("{} entities would be announced\n", rows.len())
 }
 
 /// Tries each broker step by step. Returns whether no step fails at any of them.

@@ -7,6 +7,7 @@ mod courier;
 mod exit;
 mod ghosts;
 mod migrate;
+mod origin;
 mod question;
 mod run;
 mod templates;

@@ -1,6 +1,6 @@
 //! `[Topics]`, `[Discovery]` and `[Device]`: where things are published, and as what they show.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::defaults;
 use super::error::Place;
@@ -41,9 +41,10 @@ pub struct Discovery {
     pub birth_payload: String,
     /// In how many messages the device is announced.
     pub form: Form,
-    /// Where other Luigi modules describe the sensors that they feed, a file each; `None` where nobody looks.
+    /// Where other Luigi modules describe the sensors that they feed, a file each, under the root of the environment; `None`
+    /// where nobody looks.
     pub sensors_dir: Option<PathBuf>,
-    /// Where Luigi's installer has noted its modules, a file each.
+    /// Where Luigi's installer has noted its modules, a file each, under the same root.
     pub modules_dir: PathBuf,
 }
 
@@ -116,6 +117,9 @@ impl Discovery {
         let sensors_dir =
             settings.key(DISCOVERY, "SENSORS_DIR").or(defaults::SENSORS_DIR, value::path_or_nothing);
         let modules_dir = settings.key(DISCOVERY, "MODULES_DIR").or(defaults::MODULES_DIR, value::path);
+        let root = settings.environment().root();
+        let of_machine =
+            |path: PathBuf| root.join(path.strip_prefix("/").map(Path::to_owned).unwrap_or(path));
         settings.without_effect(
             DISCOVERY,
             "SCAN_INTERVAL",
@@ -130,8 +134,8 @@ impl Discovery {
             birth_payload: birth_payload?,
             form: form?,
             // What other modules feed is the daemon's to announce.
-            sensors_dir: sensors_dir?.filter(|_| *settings.owner() == Owner::Daemon),
-            modules_dir: modules_dir?,
+            sensors_dir: sensors_dir?.filter(|_| *settings.owner() == Owner::Daemon).map(of_machine),
+            modules_dir: of_machine(modules_dir?),
         })
     }
 }

@@ -34,6 +34,7 @@ use crate::model::SpoolMode;
 use crate::service::Notifier;
 use crate::service::logging;
 use crate::service::signal;
+use crate::source::Troubles;
 use crate::store::Store;
 
 use announcer::{Announcer, warn_unless_written};
@@ -84,7 +85,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         warn_of_certificate(broker.tls.as_ref());
     }
 
-    let notifier = Notifier::of_process();
+    let notifier = Arc::new(Notifier::of_process());
     let rehearsal = match mock {
         true => Some(
             Rehearsal::start(&config.topics.discovery_prefix, io::stdout())
@@ -119,7 +120,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     let departed = ledger.as_mut().and_then(|ledger| depart(&mut core, ledger, &wanted, &config, &presence));
     let announcer = Announcer::new(core.handle(), presence.clone(), Arc::clone(&config), ledger, wanted);
     announcer.settle(departed);
-    let parts = Parts::start(roster, &config, &core, &health, &store, &announcer, &presence.device);
+    let troubles = troubles_told_to(Arc::clone(&notifier));
+    let parts = Parts::start(roster, &config, &core, &health, &store, &announcer, troubles);
     let parts = parts.map_err(|(part, cause)| DaemonError::System { part, cause })?;
     notifier.ready();
 
@@ -174,6 +176,16 @@ fn depart(
     let (done, departed) = bounded(1);
     core.depart(plan.before, plan.after, done);
     Some(departed)
+}
+
+/// The troubles of the sources, of which the service manager hears whenever they change.
+fn troubles_told_to(notifier: Arc<Notifier>) -> Troubles {
+    Troubles::told_to(move |troubles| match troubles {
+        [] => notifier.status("all sources answer"),
+        some => {
+            notifier.status(&format!("no value for {} entities: {}", some.len(), Troubles::summary(some)))
+        }
+    })
 }
 
 /// Warns when our own certificate is out of its time, which some brokers do not mind. What keeps an attempt to connect

@@ -9,7 +9,6 @@ use crate::client::Core;
 use crate::config::Config;
 use crate::descriptor::Change;
 use crate::descriptor::Descriptors;
-use crate::entity::Device;
 use crate::entity::Entity;
 use crate::model::Health;
 use crate::source::Gpio;
@@ -42,9 +41,9 @@ impl Parts {
         health: &Health,
         store: &Store,
         announcer: &Announcer,
-        device: &Device,
+        troubles: Troubles,
     ) -> Result<Parts, (&'static str, io::Error)> {
-        let (handle, troubles) = (core.handle(), Troubles::default());
+        let handle = core.handle();
         let announce = {
             let (announcer, config) = (announcer.clone(), Arc::clone(config));
             move |entity: &Entity| {
@@ -61,7 +60,7 @@ impl Parts {
         let commands = commands.map_err(|it| ("the command thread", it))?;
         let described = roster.described;
         let descriptors = config.discovery.sensors_dir.as_ref().map(|folder| {
-            let announcer = announcer.clone();
+            let (device, announcer) = (announcer.device(), announcer.clone());
             let tell = move |change| match change {
                 Change::Came { owner, entity } => announcer.announce(&owner, &entity),
                 Change::Went { owner, entity } => announcer.withdraw(&owner, &entity),

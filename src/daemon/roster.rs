@@ -190,3 +190,107 @@ impl std::error::Error for Clash {}
 
 /// The owner of what tells of commands that failed.
 const COMMANDS: &str = "Commands";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::client;
+    use crate::config::Environment;
+
+    /// A machine with `files` below its root.
+    fn machine(files: &[(&str, &str)]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn configured(root: &TempDir, text: &str) -> Config {
+        let text = format!("{text}\n[Discovery]\nSENSORS_DIR=/sensors\n");
+        Config::parse(text.as_bytes(), &Environment::new("pi", root.path())).unwrap()
+    }
+
+    fn gathered(config: &Config) -> Result<Roster, Clash> {
+        Roster::gather(config, &Health::default(), &client::presence(config).unwrap().device)
+    }
+
+    #[test]
+    fn each_entity_has_the_owner_who_has_it_announced() {
+        let root = machine(&[
+            ("proc/loadavg", "0.08 0.03 0.01 1/91 1234\n"),
+            ("sys/bus/w1/devices/28-00000a1b2c3d/w1_slave", ""),
+            (
+                "sensors/mario.json",
+                r#"{"sensor_id":"mario","name":"Motion","module":"mario","device_class":"motion"}"#,
+            ),
+        ]);
+        let text = "[Host]\nSENSORS=load\n[Sensor tank]\nTEMPLATE=ds18b20\n[Switch pump]\nPATH=/pump\n";
+        let config = configured(&root, text);
+        let roster = gathered(&config).unwrap();
+        let members = roster.members.iter().map(|(owner, it)| format!("{owner}: {}", it.id()));
+        assert_eq!(
+            members.collect::<Vec<_>>(),
+            [
+                "Host load: load_1m",
+                "Host load: load_5m",
+                "Host load: load_15m",
+                "Switch pump: pump",
+                "Sensor tank: tank_00000a1b2c3d",
+                "Commands: command_failed",
+                "descriptor mario.json: mario"
+            ]
+        );
+        assert_eq!(roster.problems, [""; 0]);
+        let owners = Owners(&config);
+        for (owner, may) in [
+            ("Sensor tank", true),
+            ("Switch pump", false),
+            ("Host load", true),
+            ("Host uptime", false),
+            ("descriptor mario.json", false),
+            ("Sensor gone", false),
+        ] {
+            assert_eq!(owners.may_have_more(owner), may, "{owner}");
+        }
+        for (id, owner) in [
+            ("tank_00000a1b2c4f", Some("Sensor tank")),
+            ("tanker", None),
+            ("pump", Some("Switch pump")),
+            ("pump_1", None),
+        ] {
+            assert_eq!(owners.of(&ObjectId::new(id).unwrap()), owner, "{id}");
+        }
+    }
+
+    #[test]
+    fn two_of_one_id_end_the_start_unless_the_second_is_a_neighbours() {
+        let root = machine(&[("proc/loadavg", "0.08 0.03 0.01 1/91 1234\n")]);
+        let config = configured(&root, "[Host]\nSENSORS=load\n[Sensor load_1m]\nPATH=/x\n");
+        assert_eq!(
+            gathered(&config).err().unwrap().to_string(),
+            "[Sensor load_1m]: expected an id of its own, found \"load_1m\", which is that of [Host load]"
+        );
+        let root = machine(&[
+            ("sensors/a.json", r#"{"sensor_id":"attic","name":"Attic","module":"m"}"#),
+            ("sensors/b.json", r#"{"sensor_id":"door","name":"Door","module":"m"}"#),
+        ]);
+        let config = configured(&root, "[Host]\nENABLED=no\n[Sensor attic]\nPATH=/x\n");
+        let roster = gathered(&config).unwrap();
+        let ids: Vec<&str> = roster.entities().map(|it| it.id().as_str()).collect();
+        assert_eq!(ids, ["attic", "door"]);
+        assert_eq!(
+            roster.problems,
+            [
+                "[descriptor a.json]: expected an id of its own, found \"attic\", which is that of [Sensor attic]"
+            ]
+        );
+        assert_eq!(roster.described.len(), 1);
+    }
+}

@@ -45,7 +45,6 @@ pub struct Dispatch {
     pool: Pool,
     hasher: RandomState,
     closed: Vec<SubscriptionId>,
-    dropped: u64,
 }
 
 /// Our own name for one subscription. Counts up and is never used twice.
@@ -61,7 +60,6 @@ impl Dispatch {
             pool: Pool::new(),
             hasher: RandomState::new(),
             closed: Vec::new(),
-            dropped: 0,
         }
     }
 
@@ -98,19 +96,6 @@ impl Dispatch {
         self.subscriptions.contains_key(&id)
     }
 
-    /// Whether anybody has exactly this filter.
-    pub fn has(&self, filter: &TopicFilter) -> bool {
-        !self.tree.values(filter).is_empty()
-    }
-
-    /// The filters of all subscriptions, each once.
-    pub fn filters(&self) -> impl Iterator<Item = &TopicFilter> {
-        // Of those who share a filter, the first tells it.
-        let first =
-            self.subscriptions.iter().filter(|(id, it)| self.tree.values(&it.filter).first() == Some(id));
-        first.map(|(_, it)| &it.filter)
-    }
-
     /// There is a new connection: retained messages come again, and are to be handed out again.
     pub fn connected(&mut self) {
         for subscription in self.subscriptions.values_mut() {
@@ -142,7 +127,6 @@ impl Dispatch {
                 Outlet::Closed => continue,
             };
             takers += 1;
-            self.dropped += pushed.dropped;
             subscription.note(&pushed);
         }
         takers
@@ -152,11 +136,6 @@ impl Dispatch {
     /// They get nothing any more; whoever asks is to [`Dispatch::remove`] them.
     pub fn closed(&mut self) -> Vec<SubscriptionId> {
         std::mem::take(&mut self.closed)
-    }
-
-    /// How many messages went because a mailbox was full, of all subscriptions ever.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
     }
 
     /// When [`Dispatch::tick`] is to be called next, unless [`Dispatch::deliver`] or [`Dispatch::remove`] is called

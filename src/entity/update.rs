@@ -7,6 +7,7 @@ use super::draft::{Draft, common_setters};
 use super::refusal::{Refusal, quoted};
 use super::state::MAX_CHARS;
 use super::{Entity, EntityError, Kind, Platform};
+use crate::model::UPDATE_KEYS;
 use crate::model::Value;
 
 /// Describes an update: the version of some software, and the newest there is. Nothing is checked before
@@ -137,13 +138,13 @@ impl From<UpdateState> for Value {
 
 /// How `value` is told by an update: the installed version, or a JSON object that says more.
 pub(super) fn state_payload(value: &Value) -> Result<String, Refusal> {
-    let expected = || format!("a version, or a JSON object of {}", KEYS.join(", "));
+    let expected = || format!("a version, or a JSON object of {}", UPDATE_KEYS.join(", "));
     let Value::Text(text) = value else { return Err(Refusal::of(expected(), value)) };
     match serde_json::from_str::<Map<_, _>>(text) {
         Ok(object) if object.is_empty() => Err(Refusal::of(expected(), value)),
         Ok(object) => {
             for (key, value) in &object {
-                if !KEYS.contains(&key.as_str()) {
+                if !UPDATE_KEYS.contains(&key.as_str()) {
                     return Err(Refusal::new(expected(), format!("the key {}", quoted(key))));
                 }
                 if let Some(expected) = complaint(key, value) {
@@ -195,14 +196,3 @@ fn is_url(text: &str) -> bool {
 
 /// From `homeassistant/components/update/const.py`.
 pub(super) const CLASSES: &[&str] = &["firmware"];
-/// What Home Assistant reads; any other key has it refuse the whole.
-const KEYS: &[&str] = &[
-    "installed_version",
-    "latest_version",
-    "title",
-    "release_summary",
-    "release_url",
-    "entity_picture",
-    "in_progress",
-    "update_percentage",
-];

@@ -57,6 +57,7 @@ impl<T: PartialEq> FilterTree<T> {
     }
 
     /// The values of exactly `filter`, in the order they came.
+    #[cfg(test)]
     pub fn values(&self, filter: &TopicFilter) -> &[T] {
         if !filter.has_wildcards() {
             return self.exact.get(filter).map_or(&[], Vec::as_slice);

@@ -32,7 +32,7 @@ pub use filter_tree::{FilterTree, Matches};
 #[doc(hidden)]
 pub use message::Token;
 
-pub(crate) use attribute::is_reserved_attribute;
+pub(crate) use attribute::{UPDATE_KEYS, is_reserved_attribute};
 pub(crate) use suggestion::nearest;
 #[cfg(any(test, feature = "daemon"))]
 pub(crate) use thermometer::is_thermometer;

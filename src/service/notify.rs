@@ -38,6 +38,11 @@ impl Notifier {
         self.tell("STOPPING=1");
     }
 
+    /// How the service is doing, for people: a line, as `systemctl status` shows it.
+    pub fn status(&self, line: &str) {
+        self.tell(&format!("STATUS={}", line.replace('\n', " ")));
+    }
+
     fn tell(&self, message: &str) {
         let Some((socket, address)) = &self.0 else { return };
         if let Err(cause) = socket.send_to_addr(message.as_bytes(), address) {
@@ -85,6 +90,8 @@ mod tests {
         let manager = UnixDatagram::bind(&path).unwrap();
         let notifier = Notifier::to(path.as_os_str());
         check(&manager, || notifier.ready(), "READY=1");
+        // A second line would be another word of the protocol.
+        check(&manager, || notifier.status("attic: cannot\nREADY=1"), "STATUS=attic: cannot READY=1");
         check(&manager, || notifier.stopping(), "STOPPING=1");
     }
 

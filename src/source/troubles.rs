@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,8 +12,17 @@ use crate::model::ObjectId;
 
 /// The entities whose source fails now: in the log where one begins to and where it has recovered, and to be listed in
 /// between. Cheap to clone; holds one text for each entity at most.
-#[derive(Clone, Debug, Default)]
-pub struct Troubles(Arc<Mutex<BTreeMap<ObjectId, Trouble>>>);
+#[derive(Clone, Default)]
+pub struct Troubles(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    known: Mutex<BTreeMap<ObjectId, Trouble>>,
+    /// Its lock is a turn: who has it tells what is the case then, so that the last that is told is the newest.
+    listener: Option<Mutex<Listener>>,
+}
+
+type Listener = Box<dyn FnMut(&[Trouble]) + Send>;
 
 /// Why an entity has no value.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +36,31 @@ pub struct Trouble {
 }
 
 impl Troubles {
+    /// None yet. `listener` is called with all there are whenever some have begun or ended, on the thread that has noted it,
+    /// which it holds up.
+    pub fn told_to(listener: impl FnMut(&[Trouble]) + Send + 'static) -> Troubles {
+        let listener: Listener = Box::new(listener);
+        Troubles(Arc::new(Shared { listener: Some(Mutex::new(listener)), ..Shared::default() }))
+    }
+
+    /// `troubles` in a line for people: each error with those that have it, the first few.
+    pub fn summary(troubles: &[Trouble]) -> String {
+        let mut alike: Vec<(&str, Vec<&ObjectId>)> = Vec::new();
+        for Trouble { entity, error, .. } in troubles {
+            let error = error.as_str();
+            match alike.iter_mut().find(|(text, _)| *text == error) {
+                Some((_, entities)) => entities.push(entity),
+                None => alike.push((error, vec![entity])),
+            }
+        }
+        let shown = alike.iter().take(MOST_SUMMED).map(|(error, them)| format!("{}: {error}", names(them)));
+        let shown = shown.collect::<Vec<_>>().join("; ");
+        match alike.iter().skip(MOST_SUMMED).map(|(_, them)| them.len()).sum::<usize>() {
+            0 => shown,
+            more => format!("{shown}; and {more} more"),
+        }
+    }
+
     /// Notes that there is no value for `entity`, since `now` where there was none in trouble. Logs that the first time.
     pub fn failed(&self, entity: &ObjectId, error: &dyn Error, now: Instant) {
         self.all_failed(iter::once(entity), error, now);
@@ -64,6 +99,7 @@ impl Troubles {
         drop(troubles);
         if !begun.is_empty() {
             log::warn!("{}: no value: {text}", names(&begun));
+            self.tell();
         }
         if !known.is_empty() {
             log::debug!("{}: still no value: {text}", names(&known));
@@ -77,12 +113,26 @@ impl Troubles {
         drop(troubles);
         if !ended.is_empty() {
             log::info!("{}: has values again", names(&ended));
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(listener) = &self.0.listener {
+            let mut listener = listener.lock().unwrap_or_else(PoisonError::into_inner);
+            listener(&self.list());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectId, Trouble>> {
         // Nothing that can panic half-way runs under it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Troubles").field(&self.list()).finish()
     }
 }
 
@@ -98,6 +148,8 @@ fn names(entities: &[&ObjectId]) -> String {
 
 /// As many names as a line of the log has room for.
 const MOST_NAMED: usize = 8;
+/// As many errors as a line for people has room for.
+const MOST_SUMMED: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +177,31 @@ mod tests {
         troubles.recovered(&id("a"));
         troubles.recovered(&id("a"));
         assert_eq!(troubles.list(), [trouble("b", "still gone", 0)]);
+    }
+
+    #[test]
+    fn a_listener_hears_of_each_beginning_and_each_end_and_of_nothing_else() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        let troubles = Troubles::told_to(move |it| hears.lock().unwrap().push(Troubles::summary(it)));
+        let now = Instant::now();
+        troubles.recovered(&id("a"));
+        troubles.all_failed([&id("a"), &id("b")].into_iter(), &io::Error::other("gone"), now);
+        troubles.failed(&id("b"), &io::Error::other("still gone"), now);
+        troubles.failed(&id("c"), &io::Error::other("gone"), now);
+        troubles.recovered(&id("a"));
+        troubles.all_recovered([&id("b"), &id("c")].into_iter());
+        let expected = ["a, b: gone", "a, c: gone; b: still gone", "b: still gone; c: gone", ""];
+        assert_eq!(*heard.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_summary_has_room_for_three_errors() {
+        let troubles = Troubles::default();
+        for entity in ["a", "b", "c", "d", "e"] {
+            troubles.failed(&id(entity), &io::Error::other(entity.to_uppercase()), Instant::now());
+        }
+        assert_eq!(Troubles::summary(&troubles.list()), "a: A; b: B; c: C; and 2 more");
     }
 
     #[test]

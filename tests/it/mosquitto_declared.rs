@@ -140,15 +140,18 @@ fn is_running(arguments: &str) -> bool {
 fn descriptors_of_other_modules_come_change_and_go() {
     let mosquitto = Mosquitto::start(MosquittoOptions::default());
     let observer = Observer::start(&mosquitto, &["#"]);
-    let folder = tempfile::tempdir().unwrap();
-    let section = format!("[Discovery]\nSENSORS_DIR={}\n", folder.path().display());
-    let mut daemon = Daemon::start(&declaring(&mosquitto, &section));
+    let section = "[Discovery]\nSENSORS_DIR=/data/sensors\nMODULES_DIR=/data/modules\n";
+    let launch = Launch::new(&declaring(&mosquitto, section))
+        .machine_file("data/sensors/README", "")
+        .machine_file("data/modules/mario.json", MODULE);
+    let descriptor = machine_file(&launch, "data/sensors/mario.json");
+    let mut daemon = launch.start();
     daemon.wait_for_line("announced");
     let describe = |name: &str| {
         let text = format!(
             r#"{{"sensor_id":"mario_motion","name":"{name}","module":"mario","device_class":"motion"}}"#
         );
-        fs::write(folder.path().join("mario.json"), text).unwrap();
+        fs::write(&descriptor, text).unwrap();
     };
     let topic = "binary_sensor/luigi-pi/mario_motion";
     let named =
@@ -158,13 +161,16 @@ fn descriptors_of_other_modules_come_change_and_go() {
     let config = config_of(&observer.messages(), topic).unwrap();
     assert_eq!(
         (&config["device"]["name"], &config["device"]["via_device"]),
-        (&"mario".into(), &"luigi-pi".into())
+        (&"Super Mario".into(), &"luigi-pi".into())
     );
     describe("Movement");
     observer.wait_for("the new name", LIMIT, |it| named(it, "Movement"));
-    fs::write(folder.path().join("mario.json"), "{\"sensor_id\":").unwrap();
+    fs::write(&descriptor, "{\"sensor_id\":").unwrap();
     daemon.wait_for_line("mario.json");
-    fs::remove_file(folder.path().join("mario.json")).unwrap();
+    fs::remove_file(&descriptor).unwrap();
     observer.wait_for_latest(&format!("homeassistant/{topic}/config"), "");
     wait_exit(&mut daemon);
 }
+
+/// What Luigi's installer notes of a module.
+const MODULE: &str = r#"{"module_path":"motion-detection/mario","name":"Super Mario","status":"active"}"#;

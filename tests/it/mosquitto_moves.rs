@@ -153,3 +153,43 @@ fn another_name_moves_the_topics_and_keeps_the_unique_ids() {
     let config = runs.mosquitto.retained("homeassistant/sensor/luigi-attic/a/config");
     assert!(config[0].text().contains(r#""unique_id":"luigi-pi_a""#), "{}", config[0].text());
 }
+
+#[test]
+fn a_thermometer_that_is_found_after_the_start_is_moved_as_all_else_was() {
+    let runs = Runs::new();
+    let thermometer = "sys/bus/w1/devices/28-00000a1b2c3d/w1_slave";
+    let text = "50 01 4b 46 7f ff 0c 10 1c : crc=1c YES\n50 01 4b 46 7f ff 0c 10 1c t=21000\n";
+    let launch = |configuration: &Configuration| {
+        let sections =
+            "[Sensor tank]\nSOURCE=w1\nDEVICE=all\nINTERVAL=1\n[Sensor room]\nPATH=/data\nINTERVAL=1\n";
+        Launch::new(&(configuration.text() + sections))
+            .machine_file("data", "5")
+            .env("STATE_DIRECTORY", runs.state.path())
+    };
+    let observer = Observer::start(&runs.mosquitto, &["#"]);
+    let mut first = launch(&runs.configuration()).machine_file(thermometer, text).start();
+    observer.wait_for_latest("luigi/pi/tank_00000a1b2c3d", "21");
+    first.terminate();
+    assert_eq!(first.wait_exit(LIMIT).code(), Some(0), "{:#?}", first.lines());
+
+    let mut second = launch(&runs.configuration().set("Discovery", "FORM", "device")).start();
+    second.wait_for_line("announced 1 entities");
+    observer.clear();
+    second.change_machine(thermometer, text);
+    let alone = "homeassistant/sensor/luigi-pi/tank_00000a1b2c3d/config";
+    observer.wait_for_latest("luigi/pi/tank_00000a1b2c3d", "21");
+    observer.wait_for_latest(alone, "");
+    crate::support::wait_until("the old place forgotten", LIMIT, || runs.ledger_entries() == 2);
+    second.terminate();
+    assert_eq!(second.wait_exit(LIMIT).code(), Some(0), "{:#?}", second.lines());
+
+    let messages = observer.messages();
+    let position = |topic: &str, part: &str| {
+        messages.iter().position(|it| it.topic == topic && it.text().contains(part)).unwrap()
+    };
+    let moved = position(alone, "migrate_discovery");
+    let announced = position("homeassistant/device/luigi-pi/config", "tank_00000a1b2c3d");
+    let emptied = messages.iter().position(|it| it.topic == alone && it.payload.is_empty()).unwrap();
+    assert!(moved < announced && announced < emptied, "{moved} {announced} {emptied}");
+    assert!(!runs.retained().contains(&alone.to_owned()));
+}

@@ -152,6 +152,52 @@ fn check_lists_what_would_be_announced() {
 }
 
 #[test]
+fn check_says_where_values_come_from_and_what_of_that_is_not_there_yet() {
+    let sections = "[Discovery]\nSENSORS_DIR=/sensors\n\
+        [Sensor attic]\nPATH=/data/attic\nUNIT=V\n[Sensor cellar]\nPATH=/data/cellar\n\
+        [Sensor tank]\nSOURCE=w1\nDEVICE=28-00000a1b2c3d\n[Sensor fan]\nSOURCE=hwmon\nCHIP=pwmfan\nCHANNEL=fan1\n\
+        [Sensor weather]\nCOMMAND=/bin/no-such-program secret\n[Sensor light]\nCOMMAND=/etc/passwd\n\
+        [BinarySensor door]\nLINE=gpiochip99:17\n[Switch pump]\nPATH=/data/pump\n\
+        [Button reboot]\nCOMMAND=/bin/true\n";
+    let text = config(free_port(), &[("Host", "ENABLED", "no")]) + sections;
+    let descriptor = r#"{"sensor_id":"mario","name":"Mario","module":"mario"}"#;
+    let launch = Launch::new(&text).machine_file("data/attic", "1");
+    let launch =
+        launch.machine_file("sensors/mario.json", descriptor).machine_file("sensors/broken.json", "{");
+    let machine = launch.folder().join("machine");
+    let mut check = launch.subcommand("check").start();
+    assert_eq!(check.wait_exit(LIMIT).code(), Some(0), "{:#?}", check.lines());
+    assert_eq!(check.lines_of(Stream::Stderr), [""; 0]);
+    let output = check.lines_of(Stream::Stdout);
+    let (warnings, table) = output.split_at(output.iter().position(|it| it.is_empty()).unwrap());
+    let warning = |part: &str| warnings.iter().filter(|it| it.contains(part)).count();
+    assert_eq!(warning("broken.json"), 1, "{output:#?}");
+    assert_eq!(warning("warning: [BinarySensor door]: "), 1, "{output:#?}");
+    for expected in [
+        format!("warning: [Sensor cellar]: {}/data/cellar is not there now", machine.display()),
+        "warning: [Sensor weather]: /bin/no-such-program is not there now".to_owned(),
+        "warning: [Sensor light]: /etc/passwd is not executable".to_owned(),
+    ] {
+        assert!(warnings.contains(&expected), "{output:#?}");
+    }
+    assert_eq!(warnings.len(), 1 + 5, "{output:#?}");
+    let expected = [
+        "  Attic           V    luigi/pi/attic           /data/attic",
+        "  Cellar               luigi/pi/cellar          /data/cellar",
+        "  Tank            °C   luigi/pi/tank            1-Wire 28-00000a1b2c3d",
+        "  Fan             rpm  luigi/pi/fan             hwmon pwmfan fan1",
+        "  Weather              luigi/pi/weather         /bin/no-such-program",
+        "  Light                luigi/pi/light           /etc/passwd",
+        "  Door                 luigi/pi/door            gpiochip99:17",
+        "  Pump                 luigi/pi/pump            sets /data/pump",
+        "  Reboot               luigi/pi/reboot          runs /bin/true",
+        "  Command failed       luigi/pi/command_failed",
+        "  Mario                luigi/pi/mario           descriptor mario.json",
+    ];
+    assert_eq!(table[2..table.len() - 2], expected, "{output:#?}");
+}
+
+#[test]
 fn check_connect_goes_all_the_way() {
     let broker = Broker::start(Settings::default()).unwrap();
     broker.publish(&Topic::new("homeassistant/status").unwrap(), "online", true);

@@ -92,6 +92,25 @@ fn the_service_manager_hears_that_it_is_ready_without_a_broker_and_that_it_stops
 }
 
 #[test]
+fn the_service_manager_hears_which_sources_fail_and_when_they_recover() {
+    let sections =
+        "[Sensor attic]\nPATH=/data/attic\nINTERVAL=1\n[Sensor room]\nPATH=/data/room\nINTERVAL=1\n";
+    let launch = Launch::new(&(config(free_port(), &[]) + sections)).machine_file("data/room", "5");
+    let path = launch.folder().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    let attic = launch.folder().join("machine/data/attic");
+    let daemon = launch.env("NOTIFY_SOCKET", &path).start();
+    let status = || std::iter::repeat_with(|| heard(&manager)).find(|it| it.starts_with("STATUS=")).unwrap();
+    let failing = format!(
+        "STATUS=no value for 1 entities: attic: cannot read {}: No such file or directory (os error 2)",
+        attic.display()
+    );
+    assert_eq!(status(), failing);
+    daemon.change_machine("data/attic", "7");
+    assert_eq!(status(), "STATUS=all sources answer");
+}
+
+#[test]
 fn a_daemon_without_permission_to_its_log_file_says_so_once_and_goes_on() {
     let broker = Broker::start(Settings::default()).unwrap();
     let unwritable = [("Logging", "LOG_FILE", "/proc/no/such.log")];

@@ -14,6 +14,7 @@ use gpiocdev::request::{Builder, Config};
 
 use crate::model::Bias;
 use crate::model::Line;
+use crate::model::LinePlace;
 
 /// A line that we drive. Whoever asks for it meanwhile is told that it is in use by `luigi-mqtt`. When it is dropped, it is up to
 /// the driver whether the line keeps its level.
@@ -49,6 +50,15 @@ pub struct Edge {
     pub number: u32,
     /// When the kernel saw it, by its monotonic clock.
     pub at: Duration,
+}
+
+/// Whether there is the line `place`. Takes milliseconds, for the lines of all chips are asked for their names.
+///
+/// # Errors
+///
+/// [`GpioError`] when there is none, or we may not look.
+pub fn look_for(place: &LinePlace) -> Result<(), GpioError> {
+    find::find(place).map(drop)
 }
 
 impl OutputLine {

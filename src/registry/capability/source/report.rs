@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::plain::switched;
 use super::reads::Reads;
+use crate::model::UPDATE_KEYS;
 use crate::model::is_reserved_attribute;
 use crate::registry::capability::Fields;
 use crate::registry::capability::Payload;
@@ -57,7 +58,7 @@ pub(super) fn update(text: &str, payload: &Payload<'_>, fields: &mut Fields) -> 
     if let Some(percentage) = &percentage {
         fields.put_known("in_progress", !percentage.is_null());
     }
-    for name in UPDATE_FIELDS {
+    for name in UPDATE_KEYS {
         if let Some(value) = members.get(*name) {
             // Home Assistant's schema makes texts of versions; a number is a version too.
             let is_version = name.ends_with("_version") && value.is_number();
@@ -140,17 +141,6 @@ fn object(payload: &Payload<'_>) -> Option<Map<String, Value>> {
         _ => None,
     }
 }
-
-const UPDATE_FIELDS: &[&str] = &[
-    "installed_version",
-    "latest_version",
-    "title",
-    "release_summary",
-    "release_url",
-    "entity_picture",
-    "update_percentage",
-    "in_progress",
-];
 
 const SIREN_FIELDS: &[&str] = &["tone", "duration", "volume_level"];
 
