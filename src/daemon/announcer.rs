@@ -26,7 +26,7 @@ pub(super) struct Announcer(Arc<Shared>);
 struct Shared {
     handle: Handle,
     presence: Presence,
-    config: Config,
+    config: Arc<Config>,
     state: Mutex<State>,
 }
 
@@ -48,7 +48,7 @@ impl Announcer {
     pub(super) fn new(
         handle: Handle,
         presence: Presence,
-        config: Config,
+        config: Arc<Config>,
         ledger: Option<Ledger>,
         wanted: impl IntoIterator<Item = Record>,
     ) -> Announcer {

@@ -8,6 +8,7 @@ pub(crate) mod roster;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
@@ -95,6 +96,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         config.broker = Broker::from(rehearsal.address());
         config.credentials = None;
     }
+    // With many sections it is large, and whoever runs needs it.
+    let config = Arc::new(config);
 
     let health = Health::default();
     let directory = config.spool.directory.clone();
@@ -115,7 +118,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
 
     let wanted = roster.records(&presence);
     let departed = ledger.as_mut().and_then(|ledger| depart(&mut core, ledger, &wanted, &config, &presence));
-    let announcer = Announcer::new(core.handle(), presence.clone(), config.clone(), ledger, wanted);
+    let announcer = Announcer::new(core.handle(), presence.clone(), Arc::clone(&config), ledger, wanted);
     announcer.settle(departed);
     let parts = Parts::start(roster, &config, &core, &health, &store, &announcer, &presence.device);
     let parts = parts.map_err(|(part, cause)| DaemonError::System { part, cause })?;

@@ -1,6 +1,7 @@
 //! The threads that bring readings and carry out commands: [`Parts`].
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::Client;
@@ -36,7 +37,7 @@ impl Parts {
     /// The system's own, with the name of the part, when it has no thread to give.
     pub(super) fn start(
         roster: Roster,
-        config: &Config,
+        config: &Arc<Config>,
         core: &Core,
         health: &Health,
         store: &Store,
@@ -45,7 +46,7 @@ impl Parts {
     ) -> Result<Parts, (&'static str, io::Error)> {
         let (handle, troubles) = (core.handle(), Troubles::default());
         let announce = {
-            let (announcer, config) = (announcer.clone(), config.clone());
+            let (announcer, config) = (announcer.clone(), Arc::clone(config));
             move |entity: &Entity| {
                 announcer.announce(Owners(&config).of(entity.id()).unwrap_or_default(), entity)
             }
