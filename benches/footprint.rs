@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
     let idle = Duration::from_secs(option("--seconds").map_or(Ok(60), |it| it.parse())?);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
     let daemon = Path::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
     println!("binary: {} kB on disk", fs::metadata(daemon)?.len() / 1000);
 
@@ -71,9 +72,13 @@ fn time_to_online(daemon: &Path, folder: &Path) -> Result<f64, Box<dyn Error>> {
 /// Starts the daemon on the fixture of a Pi Zero W with `sensors` and the broker at `port`.
 fn start(daemon: &Path, folder: &Path, port: u16, sensors: &str) -> Result<Running, Box<dyn Error>> {
     let config = folder.join(format!("bench-{port}-{sensors}.conf"));
+    // What an earlier run has announced is none of this one's business.
+    let state = folder.join(format!("bench-{port}-{sensors}"));
+    fs::create_dir_all(&state)?;
     let text = format!(
         "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Client]\nCLIENT_ID=luigi-{sensors}\n\
-         [Logging]\nLOG_FILE=\nLOG_LEVEL=WARNING\n[Host]\nSENSORS={sensors}\n"
+         [Spool]\nDIRECTORY={}\n[Logging]\nLOG_FILE=\nLOG_LEVEL=WARNING\n[Host]\nSENSORS={sensors}\n",
+        state.display()
     );
     fs::write(&config, text)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/host/pi-zero-w");

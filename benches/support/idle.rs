@@ -1,4 +1,4 @@
-//! What processes take of the machine while they have nothing to do.
+//! What processes take of the machine while they have little or nothing to do.
 
 use std::error::Error;
 use std::process::Child;
@@ -17,20 +17,20 @@ impl Drop for Running {
     }
 }
 
-/// Watches `subjects` idling for so long, and prints what each takes. Returns their VmRSS and RssAnon.
-pub(crate) fn watch(subjects: &[(&str, Running)], idle: Duration) -> Result<Vec<(f64, f64)>, Box<dyn Error>> {
+/// Watches `subjects` for so long, and prints what each takes. Returns their VmRSS and RssAnon.
+pub(crate) fn watch(subjects: &[(&str, Running)], time: Duration) -> Result<Vec<(f64, f64)>, Box<dyn Error>> {
     thread::sleep(SETTLE);
     let usages =
         || subjects.iter().map(|(_, it)| Usage::of(&it.0.id().to_string())).collect::<Result<Vec<_>, _>>();
     let before = usages()?;
-    thread::sleep(idle);
+    thread::sleep(time);
 
-    println!("\nidle for {} s, after {} s to settle:", idle.as_secs(), SETTLE.as_secs());
+    println!("\nwatched for {} s, after {} s to settle:", time.as_secs(), SETTLE.as_secs());
     let heads = ["VmRSS kB", "RssAnon", "Pss", "threads", "wake-ups/min", "CPU s/hour"];
     println!("{:46}{}", "", heads.map(|it| format!("{it:>13}")).concat());
     let mut sizes = Vec::new();
     for ((name, _), (before, usage)) in subjects.iter().zip(before.iter().zip(usages()?)) {
-        print(name, before, &usage, idle.as_secs_f64() / 60.0);
+        print(name, before, &usage, time.as_secs_f64() / 60.0);
         sizes.push((usage.rss as f64, usage.anonymous as f64));
     }
     Ok(sizes)

@@ -97,6 +97,7 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         config.broker = Broker::from(rehearsal.address());
         config.credentials = None;
     }
+    // With many sections it is large, and whoever runs needs it.
     let config = Arc::new(config);
 
     let health = Health::default();

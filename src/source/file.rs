@@ -18,6 +18,8 @@ pub(super) struct TextFile {
     entities: [Entity; 1],
     path: PathBuf,
     extractor: Extractor,
+    /// Whether it was a file the last time, and had a value.
+    is_known: bool,
     /// What was read, to be used again.
     bytes: Vec<u8>,
 }
@@ -27,16 +29,18 @@ impl TextFile {
     pub(super) fn new(root: &Path, path: &Path, extract: &Extract, entity: Entity) -> TextFile {
         let extractor = Extractor::new(extract, &entity);
         let path = root.join(path.strip_prefix("/").unwrap_or(path));
-        TextFile { entities: [entity], path, extractor, bytes: Vec::new() }
+        TextFile { entities: [entity], path, extractor, is_known: false, bytes: Vec::new() }
     }
 
     /// Reads the file, its first [`MAX_BYTES`] at most. Blocks as long as its driver, disk or server takes.
     fn read(&mut self) -> io::Result<()> {
         self.bytes.clear();
-        // Looked at before it is opened: opening a device may already do something, as with a watchdog.
-        let kind = fs::metadata(&self.path)?.file_type();
-        if !kind.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}", name_of(kind))));
+        if !self.is_known {
+            // Looked at before it is opened: opening a device may already do something, as with a watchdog.
+            let kind = fs::metadata(&self.path)?.file_type();
+            if !kind.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}", name_of(kind))));
+            }
         }
         // Should it have become a FIFO meanwhile, nobody waits for its other end.
         let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&self.path)?;
@@ -51,7 +55,9 @@ impl Source for TextFile {
     }
 
     fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError> {
-        self.read().map_err(|cause| SourceError::Read { path: self.path.clone(), cause })?;
+        let outcome = self.read();
+        self.is_known = false;
+        outcome.map_err(|cause| SourceError::Read { path: self.path.clone(), cause })?;
         // A stray byte, such as the degree sign of an old script, need not hide the number beside it.
         let text = String::from_utf8_lossy(&self.bytes);
         let value = self.extractor.value(&text).map_err(|refusal| SourceError::Malformed {
@@ -59,6 +65,7 @@ impl Source for TextFile {
             expected: refusal.expected.into(),
             found: refusal.found,
         })?;
+        self.is_known = true;
         samples.push(Ok(value));
         Ok(())
     }
@@ -86,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::entity::Sensor;
+    use crate::model::Chain;
     use crate::model::Value;
 
     fn entity() -> Entity {
@@ -158,5 +166,22 @@ mod tests {
             let mut file = TextFile::new(Path::new("/"), Path::new(path), &Extract::Number, entity());
             assert_eq!(cause(sampled(&mut file).unwrap_err()), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn what_becomes_a_fifo_holds_up_nobody_and_is_named_from_the_second_time_on() {
+        let root = folder();
+        let path = root.path().join("run/level");
+        fs::write(&path, "1").unwrap();
+        let mut file = level(&root);
+        assert_eq!(sampled(&mut file).unwrap(), Value::Number(1.0));
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let errors = [(); 2].map(|()| Chain(&sampled(&mut file).unwrap_err()).to_string());
+        let shown = path.display();
+        assert_eq!(
+            errors,
+            [format!("{shown}: expected a number, found \"\""), format!("cannot read {shown}: it is a FIFO")]
+        );
     }
 }

@@ -37,8 +37,8 @@ pub struct Nudge(Arc<Shared>);
 impl Poller {
     /// Starts to sample each of `sources`, after its delay and then at its interval, on threads called `poll`: offers to
     /// `outlet` what passes their filters, tells `troubles` who fails, and calls `announce`, on one of the threads, with
-    /// each entity that a source has found since, before its first value. A reading that finds no room in the outlet is
-    /// offered again with the next sample.
+    /// each entity that a source has found since, before its first value. While there is no room in the outlet no sample is
+    /// taken; a reading that finds none all the same is offered again with the next sample.
     ///
     /// # Errors
     ///
@@ -206,6 +206,10 @@ impl Shared {
     ) -> MutexGuard<'a, State> {
         let now = Instant::now();
         state.report_overdue(now, &self.listeners);
+        if !self.listeners.outlet.has_room() {
+            // The bridge is as far behind as it may be, and what it cannot take would not be told before the next sample.
+            return self.wait(state, Some(now + BREATH));
+        }
         let mut due = state.schedule.take_due(Pace::Quick, now);
         if due.is_none() && state.schedule.is_due(Pace::Slow, now) && self.may_hang(&mut state) {
             due = state.schedule.take_due(Pace::Slow, now);
@@ -294,6 +298,8 @@ impl Shared {
 
 /// As few as a small machine bears, and more than devices that hang at the same time.
 const MOST_THREADS: usize = 16;
+/// How long the bridge is left to itself when it is behind: it takes many readings in that time.
+const BREATH: Duration = Duration::from_millis(20);
 /// A sample of the kernel's memory or of a quick device is over by then, and a second's interval is kept by the others.
 const PATIENCE: Patience = Patience { sample: Duration::from_millis(100), idle: Duration::from_secs(30) };
 

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{self, FsType, statfs};
 use nix::sys::statvfs::statvfs;
 
 use super::super::read::percentage;
-use super::super::{Sample, Source, SourceError};
+use super::super::{Pace, Sample, Source, SourceError};
 use crate::entity::Entity;
 use crate::entity::Sensor;
 use crate::model::Value;
@@ -35,6 +36,16 @@ impl Disk {
         let path = root.join(disk_path.strip_prefix("/").unwrap_or(disk_path));
         Disk { entities: [entity], path }
     }
+
+    /// How long asking for the file system that holds `disk_path`, on the machine under `root`, may take: as long as a
+    /// server that is gone, unless it is that of `/`, over which nothing is mounted later, and on a local disk.
+    pub(super) fn pace(root: &Path, disk_path: &Path) -> Pace {
+        let is_local = |kind: FsType| LOCAL.contains(&kind);
+        match statfs(root) {
+            Ok(size) if disk_path == Path::new("/") && is_local(size.filesystem_type()) => Pace::Quick,
+            _ => Pace::Slow,
+        }
+    }
 }
 
 impl Source for Disk {
@@ -62,6 +73,15 @@ fn disk_use(blocks: u64, free: u64, available: u64) -> Option<f64> {
     percentage(used, used.saturating_add(available))
 }
 
+/// The file systems (statfs(2)) of a Pi's card or disk, and what lies over a card that is never written to.
+const LOCAL: [FsType; 5] = [
+    statfs::EXT4_SUPER_MAGIC, // Also that of ext2 and ext3.
+    statfs::BTRFS_SUPER_MAGIC,
+    statfs::F2FS_SUPER_MAGIC,
+    statfs::OVERLAYFS_SUPER_MAGIC,
+    statfs::TMPFS_MAGIC,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +105,20 @@ mod tests {
         let sample = |path: &str| Disk::new(root.path(), Path::new(path)).sample(&mut Vec::new());
         assert!(sample("/").is_ok());
         assert!(matches!(sample("/proc"), Err(SourceError::FileSystem { .. })));
+    }
+
+    #[test]
+    fn only_the_root_of_a_local_disk_is_quick() {
+        let [root, here] = [Path::new("/"), Path::new(env!("CARGO_MANIFEST_DIR"))];
+        for (root, disk_path, expected) in [
+            (here, "/", Pace::Quick),
+            (here, "/srv", Pace::Slow),
+            (root, "/proc", Pace::Slow),
+            (Path::new("/proc"), "/", Pace::Slow),
+            (Path::new("/nowhere"), "/", Pace::Slow),
+        ] {
+            assert_eq!(Disk::pace(root, Path::new(disk_path)), expected, "{} {disk_path}", root.display());
+        }
     }
 
     #[test]

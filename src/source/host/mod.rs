@@ -45,8 +45,10 @@ pub fn sources(host: &Host, health: &Health) -> Vec<(HostSensor, Polled)> {
             return None;
         };
         let delay = if sampling.sensor == HostSensor::Bridge { FIGURES_DELAY } else { Duration::ZERO };
-        // The file system may be on a server that is gone.
-        let pace = if sampling.sensor == HostSensor::Disk { Pace::Slow } else { Pace::Quick };
+        let pace = match sampling.sensor {
+            HostSensor::Disk => Disk::pace(&host.root, &host.disk_path),
+            _ => Pace::Quick,
+        };
         let polled = Polled {
             source,
             pace,

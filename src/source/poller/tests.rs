@@ -173,6 +173,21 @@ fn quick_sources_have_one_thread() {
 }
 
 #[test]
+fn all_are_told_however_little_room_there_is() {
+    let mut stage = Stage::new();
+    (stage.sender, stage.readings) = bounded(10);
+    let ids: Vec<String> = (0..100).map(|it| format!("s{it}")).collect();
+    for id in &ids {
+        stage.quick(id).interval = Duration::from_secs(3600);
+    }
+    let poller = stage.start();
+    wait_until(|| stage.readings.is_full());
+    let all: Vec<String> = ids.iter().map(|it| format!("{it} 1")).collect();
+    stage.wait_for(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(poller.stop_within(LIMIT));
+}
+
+#[test]
 fn no_source_needs_no_thread() {
     let mut stage = Stage::new();
     let poller = stage.start();
