@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 use crate::bridge::Handle;
 use crate::bridge::Presence;
 use crate::config::Config;
+use crate::descriptor::is_descriptor;
 use crate::entity::Entity;
 use crate::ledger::Ledger;
 use crate::ledger::Record;
@@ -57,12 +58,15 @@ impl Announcer {
         Announcer(Arc::new(Shared { handle, presence, config, state }))
     }
 
-    /// Announces `entity` for `owner`, in the place of what `owner` has announced under its id before. Blocks until the card
-    /// has taken note of it.
+    /// Announces `entity` for `owner`, in the place of what `owner`, or another descriptor where it is one, has announced
+    /// under its id before. Blocks until the card has taken note of it.
     pub(super) fn announce(&self, owner: &str, entity: &Entity) {
         let Shared { handle, presence, .. } = &*self.0;
         let mut state = self.state();
-        if let Some(other) = state.wanted.get(entity.id()).filter(|it| it.owner != owner) {
+        // Descriptors settle among themselves whose an id is: a file may have got another name.
+        let is_foreign =
+            |it: &&Record| it.owner != owner && !(is_descriptor(owner) && is_descriptor(&it.owner));
+        if let Some(other) = state.wanted.get(entity.id()).filter(is_foreign) {
             log::warn!("{owner}: \"{}\" is not announced: its id is that of [{}]", entity.id(), other.owner);
             return;
         }

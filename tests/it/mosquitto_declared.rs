@@ -166,3 +166,27 @@ fn descriptors_of_other_modules_come_change_and_go() {
     observer.wait_for_latest(&format!("homeassistant/{topic}/config"), "");
     wait_exit(&mut daemon);
 }
+
+#[test]
+fn a_descriptor_under_another_file_name_keeps_its_entity_and_takes_it_along_when_it_goes() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["#"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let motion = r#"{"sensor_id":"motion","name":"Motion","module":"mario","device_class":"motion"}"#;
+    fs::write(file("a.json"), motion).unwrap();
+    let section = format!("[Discovery]\nSENSORS_DIR={}\n", folder.path().display());
+    let mut daemon = Daemon::start(&declaring(&mosquitto, &section));
+    daemon.wait_for_line("announced");
+    fs::rename(file("a.json"), file("b.json")).unwrap();
+    fs::write(file("b.json"), motion.replace("Motion", "Movement")).unwrap();
+    let topic = "binary_sensor/luigi-pi/motion";
+    observer.wait_for("the new name", LIMIT, |it| {
+        config_of(it, topic).is_some_and(|it| it["name"] == "Movement")
+    });
+    let is_removed = |it: &&Seen| it.topic.ends_with("motion/config") && it.payload.is_empty();
+    assert_eq!(observer.messages().iter().filter(is_removed).count(), 0);
+    fs::remove_file(file("b.json")).unwrap();
+    observer.wait_for_latest(&format!("homeassistant/{topic}/config"), "");
+    wait_exit(&mut daemon);
+}
