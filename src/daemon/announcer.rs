@@ -152,7 +152,7 @@ impl State {
     fn forget(&mut self, config: &Config) {
         let Some(ledger) = &mut self.ledger else { return };
         let wanted = Vec::from_iter(self.wanted.values().cloned());
-        warn_unless_written(ledger.settle(&wanted, |owner| Owners(config).may_have_more(owner)));
+        warn_unless_written(ledger.settle(&wanted, |it| Owners(config).may_have(it)));
     }
 }
 

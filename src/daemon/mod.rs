@@ -163,7 +163,7 @@ fn depart(
     config: &Config,
     presence: &Presence,
 ) -> Option<Receiver<()>> {
-    let plan = ledger.plan(wanted, |owner| Owners(config).may_have_more(owner));
+    let plan = ledger.plan(wanted, |it| Owners(config).may_have(it));
     plan.sentences.iter().for_each(|sentence| log::info!("{sentence}"));
     warn_unless_written(ledger.intend(presence.topics.identity(), wanted));
     if plan.is_empty() {

@@ -190,3 +190,25 @@ fn a_descriptor_under_another_file_name_keeps_its_entity_and_takes_it_along_when
     observer.wait_for_latest(&format!("homeassistant/{topic}/config"), "");
     wait_exit(&mut daemon);
 }
+
+#[test]
+fn what_a_section_was_before_it_stood_for_thermometers_is_removed() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["#"]);
+    let state = tempfile::tempdir().unwrap();
+    let run = |section: &str| {
+        let configuration = Configuration::new(mosquitto.port()).set("Host", "ENABLED", "no").set(
+            "Spool",
+            "DIRECTORY",
+            state.path().display(),
+        );
+        Daemon::start(&(configuration.text() + section))
+    };
+    let topic = "homeassistant/sensor/luigi-pi/attic/config";
+    let mut daemon = run("[Sensor attic]\nPATH=/data/attic\n");
+    observer.wait_for("the sensor", LIMIT, |it| it.iter().any(|it| it.topic == topic));
+    wait_exit(&mut daemon);
+    let mut daemon = run("[Sensor attic]\nTEMPLATE=ds18b20\n");
+    observer.wait_for_latest(topic, "");
+    wait_exit(&mut daemon);
+}
