@@ -151,11 +151,17 @@ fn open_ledger(config: &Config) -> Ledger {
     let node = ObjectId::sanitized(&config.client.id);
     let ledger = Ledger::open(&config.spool.directory, &ledger::machine(&config.host.root), &node);
     ledger.problem().into_iter().for_each(|problem| log::warn!("{problem}"));
+    if ledger.is_in_use() {
+        let folder = config.spool.directory.display();
+        log::warn!(
+            "another luigi-mqtt runs with {folder}: nothing is removed or moved, and this start is not remembered"
+        );
+    }
     ledger
 }
 
 /// Has `core` remove and move what of `ledger` is no longer `wanted`, or is elsewhere, and notes what is. Returns what
-/// brings a message once that is done, where there is something.
+/// brings a message once that is done, where there is something. What is in use by another process is that one's.
 fn depart(
     core: &mut Core,
     ledger: &mut Ledger,
@@ -163,6 +169,9 @@ fn depart(
     config: &Config,
     presence: &Presence,
 ) -> Option<Receiver<()>> {
+    if ledger.is_in_use() {
+        return None;
+    }
     let plan = ledger.plan(wanted, |it| Owners(config).may_have(it));
     plan.sentences.iter().for_each(|sentence| log::info!("{sentence}"));
     warn_unless_written(ledger.intend(presence.topics.identity(), wanted));

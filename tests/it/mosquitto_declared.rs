@@ -212,3 +212,27 @@ fn what_a_section_was_before_it_stood_for_thermometers_is_removed() {
     observer.wait_for_latest(topic, "");
     wait_exit(&mut daemon);
 }
+
+#[test]
+fn a_second_daemon_with_the_state_directory_of_one_that_runs_takes_nothing_from_it() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["homeassistant/#"]);
+    let state = tempfile::tempdir().unwrap();
+    let start = |client: &str, section: &str| {
+        let configuration = Configuration::new(mosquitto.port())
+            .set("Host", "ENABLED", "no")
+            .set("Client", "CLIENT_ID", client)
+            .set("Spool", "DIRECTORY", state.path().display());
+        let daemon = Daemon::start(&(configuration.text() + section));
+        daemon.wait_for_line("announced 1 entities");
+        daemon
+    };
+    let mut first = start("one", "[Sensor attic]\nPATH=/data/attic\n");
+    let mut second = start("two", "[Sensor cellar]\nPATH=/data/cellar\n");
+    second.wait_for_line("another luigi-mqtt runs");
+    let messages = observer.messages();
+    let of_first: Vec<&Seen> = messages.iter().filter(|it| it.topic.contains("/attic/")).collect();
+    assert!(of_first.iter().all(|it| !it.payload.is_empty()), "{of_first:?}");
+    wait_exit(&mut second);
+    wait_exit(&mut first);
+}
