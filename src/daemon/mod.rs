@@ -106,7 +106,6 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
         None => presence,
     };
     let roster = Roster::gather(&config, &health, &presence.device).map_err(DaemonError::Clash)?;
-    roster.problems.iter().for_each(|problem| log::warn!("{problem}"));
     // Not before: a file system that hangs would hold up whoever looks at the signal, and nothing needs a goodbye yet.
     let stop = signal::stop_requested().map_err(system("the signal handler"))?;
     let mut core =

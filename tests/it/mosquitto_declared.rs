@@ -236,3 +236,32 @@ fn a_second_daemon_with_the_state_directory_of_one_that_runs_takes_nothing_from_
     wait_exit(&mut second);
     wait_exit(&mut first);
 }
+
+#[test]
+fn what_is_wrong_with_descriptors_at_the_start_is_in_the_log_once() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let folder = tempfile::tempdir().unwrap();
+    let motion = r#"{"sensor_id":"attic","name":"Motion","module":"mario","device_class":"motion"}"#;
+    for (name, text) in
+        [("broken.json", "{"), ("twice.json", motion), ("whole.json", &motion.replace("attic", "hall"))]
+    {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let section =
+        format!("[Discovery]\nSENSORS_DIR={}\n[Sensor attic]\nPATH=/data/attic\n", folder.path().display());
+    let mut daemon = Daemon::start(&declaring(&mosquitto, &section));
+    daemon.wait_for_line("announced 2 entities");
+    for problem in ["broken.json", "twice.json"] {
+        daemon.wait_for_line(problem);
+        fs::write(
+            folder.path().join("whole.json"),
+            motion.replace("attic", problem.trim_end_matches(".json")),
+        )
+        .unwrap();
+    }
+    daemon.wait_for_lines("announced 2 entities", 2); // The folder has been read again.
+    wait_exit(&mut daemon);
+    for problem in ["broken.json", "twice.json"] {
+        assert_eq!(daemon.count(problem), 1, "{problem}: {:#?}", daemon.lines());
+    }
+}
