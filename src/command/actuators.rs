@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
@@ -77,22 +79,35 @@ impl Actuators {
     }
 
     /// Has the lines, sets what has an initial state, and has the state of everything told as it is then. Blocks for as
-    /// long as that takes: lines come first, then files, then one program after the other. What a command was faster with is
+    /// long as that takes: lines come first, then files, then programs, four at a time. What a command was faster with is
     /// left out.
     ///
     /// Returns whether all lines could be had. Where not, their entities are unavailable; another call tries those again,
     /// and so does the next command.
-    pub fn begin(&self, mut tell: impl FnMut(&Entity, Outcome)) -> bool {
-        let mut all: Vec<_> = self.0.all.values().collect();
-        all.sort_by_key(|it| (it.is_program(), !it.is_line()));
-        let mut has_all = true;
-        for actuator in all {
-            if let Some(outcome) = actuator.begin(&self.0.around) {
-                has_all &= !outcome.has_no_line();
-                tell(actuator.entity(), outcome);
+    pub fn begin(&self, tell: impl FnMut(&Entity, Outcome) + Send) -> bool {
+        let told = Mutex::new((true, tell));
+        let begin = |actuator: &Arc<Actuator>| {
+            let Some(outcome) = actuator.begin(&self.0.around) else { return };
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let (has_all, tell) = &mut *told;
+            *has_all &= !outcome.has_no_line();
+            tell(actuator.entity(), outcome);
+        };
+        let (programs, mut others): (Vec<_>, Vec<_>) = self.0.all.values().partition(|it| it.is_program());
+        others.sort_by_key(|it| !it.is_line());
+        others.into_iter().for_each(begin);
+        let more = programs.len().min(AT_ONCE).saturating_sub(1);
+        let programs = Mutex::new(programs.into_iter());
+        let next = || programs.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let begin_all = || iter::from_fn(next).for_each(begin);
+        thread::scope(|scope| {
+            for _ in 0..more {
+                // Where there is no thread to be had, those that there are see to all.
+                let _ = thread::Builder::new().name("commands".to_owned()).spawn_scoped(scope, begin_all);
             }
-        }
-        has_all
+            begin_all();
+        });
+        told.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Carries out `command`, which [`Entity::command`] has read for `entity`. Blocks while another moves the same target, and
@@ -177,5 +192,6 @@ impl Key {
 const END: Duration = Duration::from_secs(3);
 /// What of it is kept for ending a program: it has half a second to end by itself.
 const KILL: Duration = Duration::from_millis(600);
-/// How many files and programs are left in their safe state at once: one that hangs does not hold up the others.
+/// How many programs are at their initial state, and files and programs at their safe one, at once: one that hangs does
+/// not hold up the others.
 const AT_ONCE: usize = 4;
