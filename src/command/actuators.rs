@@ -79,7 +79,7 @@ impl Actuators {
     }
 
     /// Has the lines, sets what has an initial state, and has the state of everything told as it is then. Blocks for as
-    /// long as that takes: lines come first, then files, then programs, four at a time. What a command was faster with is
+    /// long as that takes: lines come first, then files, then programs, 16 at a time. What a command was faster with is
     /// left out.
     ///
     /// Returns whether all lines could be had. Where not, their entities are unavailable; another call tries those again,
@@ -120,7 +120,7 @@ impl Actuators {
     }
 
     /// Leaves everything that has a `SAFE_STATE` in it, and all else alone. Commands are refused from here on, a pulse is
-    /// over, and programs that run are killed. Blocks for 3 s at most: lines come first, then files and programs, four at a
+    /// over, and programs that run are killed. Blocks for 3 s at most: lines come first, then files and programs, 16 at a
     /// time, and each has its state told as it is then. What fails, or would take longer, is logged.
     pub fn end(&self, tell: impl Fn(&Entity, Value) + Send + Sync + 'static) {
         let tell: Arc<Tell> = Arc::new(tell);
@@ -157,8 +157,13 @@ impl Actuators {
         let (inner, waiting, tell) = (Arc::clone(&self.0), waiting.clone(), Arc::clone(tell));
         let body = move |_| {
             for actuator in waiting {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let state = actuator.end(left.saturating_sub(KILL), &inner.around);
+                let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(KILL);
+                if left.is_zero() && actuator.is_program() {
+                    // Better as it is than half-way.
+                    log::warn!("{} is not left in its safe state: no time is left", actuator.entity().id());
+                    continue;
+                }
+                let state = actuator.end(left, &inner.around);
                 state.into_iter().for_each(|state| tell(actuator.entity(), state));
             }
         };
@@ -192,6 +197,6 @@ impl Key {
 const END: Duration = Duration::from_secs(3);
 /// What of it is kept for ending a program: it has half a second to end by itself.
 const KILL: Duration = Duration::from_millis(600);
-/// How many programs are at their initial state, and files and programs at their safe one, at once: one that hangs does
-/// not hold up the others.
-const AT_ONCE: usize = 4;
+/// How many programs are at their initial state, and files and programs at their safe one, at once: those that hang do not
+/// hold up the others, unless they are as many.
+const AT_ONCE: usize = 16;

@@ -80,7 +80,7 @@ fn a_program_that_hangs_is_ended_for_the_safe_state_and_holds_up_no_other() {
 #[test]
 fn a_safe_state_that_hangs_is_given_up_and_holds_up_no_other() {
     let mut bench = Bench::new();
-    for id in ["a", "b", "c"] {
+    for id in ["a", "b", "c", "d", "e", "f"] {
         bench = bench.with(switch(id), shell(&format!("sleep 60; true {id}"))).safe(false);
     }
     let target = noting(&bench, "$1", "seen");
