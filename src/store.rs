@@ -293,6 +293,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_in_the_place_of_the_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        nix::unistd::mkfifo(&folder.path().join(NAME), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let store = Store::open(folder.path());
+        store.keep("a", "1".to_owned());
+        store.write();
+        assert_eq!(json(folder.path()), "{\"a\":\"1\"}");
+    }
+
+    #[test]
     fn what_changes_is_written_by_itself_each_time() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_at(folder.path(), AT_ONCE);

@@ -50,7 +50,7 @@ pub(super) fn check_unused(ledger: &Ledger) -> Result<(), Exit> {
     if !ledger.is_in_use() {
         return Ok(());
     }
-    complain(format_args!("luigi-mqtt: the daemon runs and does this itself, at its start: stop it first"));
+    complain(format_args!("luigi-mqtt: nothing was done, for the daemon runs: stop it first"));
     Err(Exit::Unavailable)
 }
 

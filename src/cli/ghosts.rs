@@ -197,7 +197,7 @@ fn ours(config: &Config, announced: &Announced) -> Result<Ours, Exit> {
         wanted(config, presence)?.records(presence).into_iter().map(|it| it.config).collect();
     let mut remembered: BTreeMap<Topic, Remembered> = BTreeMap::new();
     for it in ledger.records() {
-        if Owners(config).may_have_more(&it.owner) {
+        if Owners(config).may_have(it) {
             present.insert(it.config.clone());
         }
         let known = remembered.entry(it.config.clone()).or_default();

@@ -9,6 +9,7 @@ use crate::client;
 use crate::config::Config;
 use crate::daemon::roster::Owners;
 use crate::ledger::Plan;
+use crate::ledger::Record;
 
 /// Prints what the next start would remove and move; unless it is a `dry_run` does so now. Blocks for 30 s and the pauses at
 /// most.
@@ -20,7 +21,7 @@ pub(super) fn migrate(config: &Config, dry_run: bool) -> Result<(), Exit> {
     let Announced { mut ledger, presence } = Announced::open(config)?;
     let roster = wanted(config, &presence)?;
     let records = roster.records(&presence);
-    let stays = |owner: &str| Owners(config).may_have_more(owner);
+    let stays = |it: &Record| Owners(config).may_have(it);
     let plan = ledger.plan(&records, stays);
     if plan.is_empty() {
         say("nothing to remove and nothing to move");

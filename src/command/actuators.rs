@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
@@ -77,22 +79,35 @@ impl Actuators {
     }
 
     /// Has the lines, sets what has an initial state, and has the state of everything told as it is then. Blocks for as
-    /// long as that takes: lines come first, then files, then one program after the other. What a command was faster with is
+    /// long as that takes: lines come first, then files, then programs, 16 at a time. What a command was faster with is
     /// left out.
     ///
     /// Returns whether all lines could be had. Where not, their entities are unavailable; another call tries those again,
     /// and so does the next command.
-    pub fn begin(&self, mut tell: impl FnMut(&Entity, Outcome)) -> bool {
-        let mut all: Vec<_> = self.0.all.values().collect();
-        all.sort_by_key(|it| (it.is_program(), !it.is_line()));
-        let mut has_all = true;
-        for actuator in all {
-            if let Some(outcome) = actuator.begin(&self.0.around) {
-                has_all &= !outcome.has_no_line();
-                tell(actuator.entity(), outcome);
+    pub fn begin(&self, tell: impl FnMut(&Entity, Outcome) + Send) -> bool {
+        let told = Mutex::new((true, tell));
+        let begin = |actuator: &Arc<Actuator>| {
+            let Some(outcome) = actuator.begin(&self.0.around) else { return };
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let (has_all, tell) = &mut *told;
+            *has_all &= !outcome.has_no_line();
+            tell(actuator.entity(), outcome);
+        };
+        let (programs, mut others): (Vec<_>, Vec<_>) = self.0.all.values().partition(|it| it.is_program());
+        others.sort_by_key(|it| !it.is_line());
+        others.into_iter().for_each(begin);
+        let more = programs.len().min(AT_ONCE).saturating_sub(1);
+        let programs = Mutex::new(programs.into_iter());
+        let next = || programs.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let begin_all = || iter::from_fn(next).for_each(begin);
+        thread::scope(|scope| {
+            for _ in 0..more {
+                // Where there is no thread to be had, those that there are see to all.
+                let _ = thread::Builder::new().name("commands".to_owned()).spawn_scoped(scope, begin_all);
             }
-        }
-        has_all
+            begin_all();
+        });
+        told.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Carries out `command`, which [`Entity::command`] has read for `entity`. Blocks while another moves the same target, and
@@ -105,7 +120,7 @@ impl Actuators {
     }
 
     /// Leaves everything that has a `SAFE_STATE` in it, and all else alone. Commands are refused from here on, a pulse is
-    /// over, and programs that run are killed. Blocks for 3 s at most: lines come first, then files and programs, four at a
+    /// over, and programs that run are killed. Blocks for 3 s at most: lines come first, then files and programs, 16 at a
     /// time, and each has its state told as it is then. What fails, or would take longer, is logged.
     pub fn end(&self, tell: impl Fn(&Entity, Value) + Send + Sync + 'static) {
         let tell: Arc<Tell> = Arc::new(tell);
@@ -142,8 +157,13 @@ impl Actuators {
         let (inner, waiting, tell) = (Arc::clone(&self.0), waiting.clone(), Arc::clone(tell));
         let body = move |_| {
             for actuator in waiting {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let state = actuator.end(left.saturating_sub(KILL), &inner.around);
+                let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(KILL);
+                if left.is_zero() && actuator.is_program() {
+                    // Better as it is than half-way.
+                    log::warn!("{} is not left in its safe state: no time is left", actuator.entity().id());
+                    continue;
+                }
+                let state = actuator.end(left, &inner.around);
                 state.into_iter().for_each(|state| tell(actuator.entity(), state));
             }
         };
@@ -177,5 +197,6 @@ impl Key {
 const END: Duration = Duration::from_secs(3);
 /// What of it is kept for ending a program: it has half a second to end by itself.
 const KILL: Duration = Duration::from_millis(600);
-/// How many files and programs are left in their safe state at once: one that hangs does not hold up the others.
-const AT_ONCE: usize = 4;
+/// How many programs are at their initial state, and files and programs at their safe one, at once: those that hang do not
+/// hold up the others, unless they are as many.
+const AT_ONCE: usize = 16;

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 use crate::bridge::Handle;
 use crate::bridge::Presence;
 use crate::config::Config;
+use crate::descriptor::is_descriptor;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::ledger::Ledger;
@@ -75,13 +76,16 @@ impl Announcer {
         &self.0.presence.device
     }
 
-    /// Announces `entity` for `owner`, in the place of what `owner` has announced under its id before: in this run, or in an
-    /// earlier one elsewhere, of which leave is taken first. Blocks until the card has taken note of it, and never for the
-    /// broker.
+    /// Announces `entity` for `owner`, in the place of what `owner`, or another descriptor where it is one, has announced
+    /// under its id before: in this run, or in an earlier one elsewhere, of which leave is taken first. Blocks until the card
+    /// has taken note of it, and never for the broker.
     pub(super) fn announce(&self, owner: &str, entity: &Entity) {
         let Shared { handle, presence, config, .. } = &*self.0;
         let mut state = self.state();
-        if let Some(other) = state.wanted.get(entity.id()).filter(|it| it.owner != owner) {
+        // Descriptors settle among themselves whose an id is: a file may have got another name.
+        let is_foreign =
+            |it: &&Record| it.owner != owner && !(is_descriptor(owner) && is_descriptor(&it.owner));
+        if let Some(other) = state.wanted.get(entity.id()).filter(is_foreign) {
             log::warn!("{owner}: \"{}\" is not announced: its id is that of [{}]", entity.id(), other.owner);
             return;
         }
@@ -175,7 +179,7 @@ impl State {
         }
         // With all that is announced now, which it may share a topic with.
         let wanted = Vec::from_iter(self.wanted.values().cloned());
-        ledger.plan(&wanted, |owner| Owners(config).may_have_more(owner))
+        ledger.plan(&wanted, |record| Owners(config).may_have(record))
     }
 
     /// Has the ledger know of all that is wanted.
@@ -189,7 +193,7 @@ impl State {
     fn forget(&mut self, config: &Config) {
         let Some(ledger) = &mut self.ledger else { return };
         let wanted = Vec::from_iter(self.wanted.values().cloned());
-        warn_unless_written(ledger.settle(&wanted, |owner| Owners(config).may_have_more(owner)));
+        warn_unless_written(ledger.settle(&wanted, |it| Owners(config).may_have(it)));
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Roster {
     pub members: Vec<(String, Entity)>,
     /// Those of them that descriptors describe.
     pub described: Vec<(String, Entity)>,
-    /// What is wrong with single descriptors, as sentences: the others are fine.
+    /// What is wrong with single descriptors, as sentences: the others are fine. Whoever follows them logs it.
     pub problems: Vec<String>,
 }
 
@@ -127,22 +127,19 @@ pub(crate) fn record(owner: &str, entity: &Entity, presence: &Presence) -> Recor
 pub(crate) struct Owners<'c>(pub(crate) &'c Config);
 
 impl Owners<'_> {
-    /// Whether `owner` may have more entities than it has now, which stay announced then: those of a thermometer that does
-    /// not answer, of an adapter that is not plugged in, of a descriptor that cannot be read.
-    pub(crate) fn may_have_more(self, owner: &str) -> bool {
-        let Owners(config) = self;
+    /// Whether the owner of `record` may have it again though it is not there now, so that it stays announced: that of a
+    /// thermometer that does not answer, of an adapter that is not plugged in, of a descriptor that cannot be read.
+    pub(crate) fn may_have(self, record: &Record) -> bool {
+        let (Owners(config), Record { owner, entity, .. }) = (self, record);
         let is_unread = |folder: &PathBuf| descriptor::is_unreadable(folder, owner);
-        config.declared.iter().any(|it| it.section == owner && is_pattern(it))
-            || config.host.sensors.iter().any(|it| Owners::host(it.sensor) == owner)
+        config.declared.iter().any(|it| it.section == *owner && is_made_of(it, entity))
+            || config.host.sensors.iter().any(|it| Owners::host(it.sensor) == *owner)
             || config.discovery.sensors_dir.as_ref().is_some_and(is_unread)
     }
 
     /// Who has the entity `id` announced, where that is a section.
     pub(crate) fn of(&self, id: &ObjectId) -> Option<&str> {
-        let found_by = |it: &Declared| {
-            let rest = id.as_str().strip_prefix(it.entity.id().as_str());
-            rest.is_some_and(|rest| rest.is_empty() || is_pattern(it) && rest.starts_with('_'))
-        };
+        let found_by = |it: &Declared| it.entity.id() == id || is_made_of(it, id);
         self.0.declared.iter().find(|it| found_by(it)).map(|it| it.section.as_str())
     }
 
@@ -177,6 +174,11 @@ impl Members {
 /// Whether it stands for entities that are found while we run.
 fn is_pattern(declared: &Declared) -> bool {
     declared.input.as_ref().is_some_and(|it| matches!(it.feed, Feed::W1 { device: None }))
+}
+
+/// Whether `id` is that of an entity which `declared` may find while we run.
+fn is_made_of(declared: &Declared, id: &ObjectId) -> bool {
+    is_pattern(declared) && source::is_thermometer_of(declared.entity.id(), id)
 }
 
 impl fmt::Display for Clash {
@@ -249,15 +251,20 @@ mod tests {
         );
         assert_eq!(roster.problems, [""; 0]);
         let owners = Owners(&config);
-        for (owner, may) in [
-            ("Sensor tank", true),
-            ("Switch pump", false),
-            ("Host load", true),
-            ("Host uptime", false),
-            ("descriptor mario.json", false),
-            ("Sensor gone", false),
+        let presence = crate::client::presence(&config).unwrap();
+        let known = record("", &roster.members[0].1, &presence);
+        for (owner, id, may) in [
+            ("Sensor tank", "tank_00000a1b2c4f", true),
+            ("Sensor tank", "tank", false),
+            ("Switch pump", "pump", false),
+            ("Host load", "load_1m", true),
+            ("Host uptime", "uptime", false),
+            ("descriptor mario.json", "mario", false),
+            ("Sensor gone", "gone", false),
         ] {
-            assert_eq!(owners.may_have_more(owner), may, "{owner}");
+            let known =
+                Record { owner: owner.to_owned(), entity: ObjectId::new(id).unwrap(), ..known.clone() };
+            assert_eq!(owners.may_have(&known), may, "{owner} {id}");
         }
         for (id, owner) in [
             ("tank_00000a1b2c4f", Some("Sensor tank")),

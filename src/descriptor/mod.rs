@@ -112,6 +112,11 @@ pub fn read_all(folder: &Path, modules: &Path, device: &Device) -> (Vec<(String,
     (entities.into_values().collect(), problems.into_iter().collect())
 }
 
+/// Whether `owner` is a descriptor: `descriptor attic.json`.
+pub fn is_descriptor(owner: &str) -> bool {
+    inventory::file_of(owner).is_some()
+}
+
 /// Whether there is a file in `folder` that `owner` (`descriptor attic.json`) stands for, and nobody knows what it describes:
 /// what it described before is not to be forgotten then. Blocks for the card.
 pub fn is_unreadable(folder: &Path, owner: &str) -> bool {

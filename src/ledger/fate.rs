@@ -28,7 +28,7 @@ pub(super) struct Wishes<'w, O> {
     owners: O,
 }
 
-impl<'w, O: Fn(&str) -> bool> Wishes<'w, O> {
+impl<'w, O: Fn(&Record) -> bool> Wishes<'w, O> {
     pub(super) fn new(wanted: &'w [Record], owners: O) -> Wishes<'w, O> {
         Wishes {
             places: wanted.iter().map(|it| (it.place(), it)).collect(),
@@ -43,7 +43,7 @@ impl<'w, O: Fn(&str) -> bool> Wishes<'w, O> {
             Fate::Same(same)
         } else if let Some(to) = self.registered.get(&record.registered()) {
             Fate::Moves(to)
-        } else if (self.owners)(&record.owner) && !self.ids.contains(&record.entity) {
+        } else if (self.owners)(record) && !self.ids.contains(&record.entity) {
             // Where its id is wanted it is there, and has become something else.
             Fate::Stays
         } else {

@@ -142,11 +142,11 @@ impl Ledger {
     }
 
     /// What has to be told so that Home Assistant and the broker have `wanted` and nothing else of what is known. What is
-    /// not wanted now but has an owner of whom `owners` says that he is still configured stays as it is: a thermometer
-    /// that does not answer may do so tomorrow.
+    /// not wanted now but of which `owners` says that its owner is still configured to have it stays as it is: a
+    /// thermometer that does not answer may do so tomorrow.
     ///
     /// To be asked before [`Ledger::intend`]; and again when more is wanted, such as a thermometer that is found later.
-    pub fn plan(&self, wanted: &[Record], owners: impl Fn(&str) -> bool) -> Plan {
+    pub fn plan(&self, wanted: &[Record], owners: impl Fn(&Record) -> bool) -> Plan {
         Plan::new(self.known.entries.values(), wanted, owners)
     }
 
@@ -190,7 +190,7 @@ impl Ledger {
     /// # Errors
     ///
     /// As of [`Ledger::intend`]: the next start takes it back again.
-    pub fn settle(&mut self, wanted: &[Record], owners: impl Fn(&str) -> bool) -> io::Result<()> {
+    pub fn settle(&mut self, wanted: &[Record], owners: impl Fn(&Record) -> bool) -> io::Result<()> {
         let wishes = Wishes::new(wanted, owners);
         let stays = |entry: &Entry| matches!(wishes.fate(&entry.record), Fate::Stays);
         // Their messages have been replaced by ones without those who are not there now.

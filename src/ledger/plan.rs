@@ -54,7 +54,7 @@ impl Plan {
     pub(super) fn new<'a>(
         known: impl Iterator<Item = &'a Entry> + Clone,
         wanted: &'a [Record],
-        owners: impl Fn(&str) -> bool,
+        owners: impl Fn(&Record) -> bool,
     ) -> Plan {
         let changes = Changes::new(known.clone(), wanted, owners);
         let mut before = changes.removals(wanted);
@@ -75,7 +75,7 @@ impl<'a> Changes<'a> {
     fn new(
         known: impl Iterator<Item = &'a Entry>,
         wanted: &'a [Record],
-        owners: impl Fn(&str) -> bool,
+        owners: impl Fn(&Record) -> bool,
     ) -> Changes<'a> {
         let wishes = Wishes::new(wanted, owners);
         let mut changes = Changes::default();

@@ -21,6 +21,7 @@ pub use declared::sources;
 pub use gpio::Gpio;
 pub use poller::{Nudge, Poller};
 pub use troubles::{Trouble, Troubles};
+pub use w1::is_thermometer_of;
 
 use std::borrow::Cow;
 use std::error::Error;

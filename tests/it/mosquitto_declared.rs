@@ -172,5 +172,103 @@ fn descriptors_of_other_modules_come_change_and_go() {
     wait_exit(&mut daemon);
 }
 
+#[test]
+fn a_descriptor_under_another_file_name_keeps_its_entity_and_takes_it_along_when_it_goes() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["#"]);
+    let launch = Launch::new(&declaring(&mosquitto, "[Discovery]\nSENSORS_DIR=/sensors\n"));
+    let file = |name: &str| machine_file(&launch, "sensors").join(name);
+    fs::create_dir_all(file("")).unwrap();
+    let motion = r#"{"sensor_id":"motion","name":"Motion","module":"mario","device_class":"motion"}"#;
+    let [a, b] = ["a.json", "b.json"].map(file);
+    fs::write(&a, motion).unwrap();
+    let mut daemon = launch.start();
+    daemon.wait_for_line("announced");
+    fs::rename(&a, &b).unwrap();
+    fs::write(&b, motion.replace("Motion", "Movement")).unwrap();
+    let topic = "binary_sensor/luigi-pi/motion";
+    observer.wait_for("the new name", LIMIT, |it| {
+        config_of(it, topic).is_some_and(|it| it["name"] == "Movement")
+    });
+    let is_removed = |it: &&Seen| it.topic.ends_with("motion/config") && it.payload.is_empty();
+    assert_eq!(observer.messages().iter().filter(is_removed).count(), 0);
+    fs::remove_file(&b).unwrap();
+    observer.wait_for_latest(&format!("homeassistant/{topic}/config"), "");
+    wait_exit(&mut daemon);
+}
+
+#[test]
+fn what_a_section_was_before_it_stood_for_thermometers_is_removed() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["#"]);
+    let state = tempfile::tempdir().unwrap();
+    let run = |section: &str| {
+        let configuration = Configuration::new(mosquitto.port()).set("Host", "ENABLED", "no").set(
+            "Spool",
+            "DIRECTORY",
+            state.path().display(),
+        );
+        Daemon::start(&(configuration.text() + section))
+    };
+    let topic = "homeassistant/sensor/luigi-pi/attic/config";
+    let mut daemon = run("[Sensor attic]\nPATH=/data/attic\n");
+    observer.wait_for("the sensor", LIMIT, |it| it.iter().any(|it| it.topic == topic));
+    wait_exit(&mut daemon);
+    let mut daemon = run("[Sensor attic]\nTEMPLATE=ds18b20\n");
+    observer.wait_for_latest(topic, "");
+    wait_exit(&mut daemon);
+}
+
+#[test]
+fn a_second_daemon_with_the_state_directory_of_one_that_runs_takes_nothing_from_it() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let observer = Observer::start(&mosquitto, &["homeassistant/#"]);
+    let state = tempfile::tempdir().unwrap();
+    let start = |client: &str, section: &str| {
+        let configuration = Configuration::new(mosquitto.port())
+            .set("Host", "ENABLED", "no")
+            .set("Client", "CLIENT_ID", client)
+            .set("Spool", "DIRECTORY", state.path().display());
+        let daemon = Daemon::start(&(configuration.text() + section));
+        daemon.wait_for_line("announced 1 entities");
+        daemon
+    };
+    let mut first = start("one", "[Sensor attic]\nPATH=/data/attic\n");
+    let mut second = start("two", "[Sensor cellar]\nPATH=/data/cellar\n");
+    second.wait_for_line("another luigi-mqtt runs");
+    let messages = observer.messages();
+    let of_first: Vec<&Seen> = messages.iter().filter(|it| it.topic.contains("/attic/")).collect();
+    assert!(of_first.iter().all(|it| !it.payload.is_empty()), "{of_first:?}");
+    wait_exit(&mut second);
+    wait_exit(&mut first);
+}
+
+#[test]
+fn what_is_wrong_with_descriptors_at_the_start_is_in_the_log_once() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let sections = "[Discovery]\nSENSORS_DIR=/sensors\n[Sensor attic]\nPATH=/data/attic\n";
+    let launch = Launch::new(&declaring(&mosquitto, sections));
+    let folder = machine_file(&launch, "sensors");
+    fs::create_dir_all(&folder).unwrap();
+    let motion = r#"{"sensor_id":"attic","name":"Motion","module":"mario","device_class":"motion"}"#;
+    for (name, text) in
+        [("broken.json", "{"), ("twice.json", motion), ("whole.json", &motion.replace("attic", "hall"))]
+    {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let mut daemon = launch.start();
+    daemon.wait_for_line("announced 2 entities");
+    for problem in ["broken.json", "twice.json"] {
+        daemon.wait_for_line(problem);
+        fs::write(folder.join("whole.json"), motion.replace("attic", problem.trim_end_matches(".json")))
+            .unwrap();
+    }
+    daemon.wait_for_lines("announced 2 entities", 2); // The folder has been read again.
+    wait_exit(&mut daemon);
+    for problem in ["broken.json", "twice.json"] {
+        assert_eq!(daemon.count(problem), 1, "{problem}: {:#?}", daemon.lines());
+    }
+}
+
 /// What Luigi's installer notes of a module.
 const MODULE: &str = r#"{"module_path":"motion-detection/mario","name":"Super Mario","status":"active"}"#;

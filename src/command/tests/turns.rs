@@ -47,6 +47,17 @@ fn commands_for_different_targets_do_not_wait() {
 }
 
 #[test]
+fn an_initial_state_that_hangs_holds_up_no_other() {
+    let bench = Bench::new();
+    let (folder, noted) = (bench.folder.path().display().to_string(), noting(&bench, "$1", "seen"));
+    let waiting = shell(&format!("until [ -e {folder}/seen ]; do sleep 0.01; done"));
+    let bench = bench.with(switch("a"), waiting).initially(Initial::Value(true.into()));
+    let bench = bench.with(switch("b"), noted).initially(Initial::Value(true.into()));
+    let on = || Some(Value::Switch(true));
+    assert_eq!(beginnings(&bench.actuators()).into_values().collect::<Vec<_>>(), [on(), on()]);
+}
+
+#[test]
 fn a_program_that_hangs_is_ended_for_the_safe_state_and_holds_up_no_other() {
     let mut bench = Bench::new();
     for id in ["a", "b", "c", "d", "e", "f"] {
@@ -69,7 +80,7 @@ fn a_program_that_hangs_is_ended_for_the_safe_state_and_holds_up_no_other() {
 #[test]
 fn a_safe_state_that_hangs_is_given_up_and_holds_up_no_other() {
     let mut bench = Bench::new();
-    for id in ["a", "b", "c"] {
+    for id in ["a", "b", "c", "d", "e", "f"] {
         bench = bench.with(switch(id), shell(&format!("sleep 60; true {id}"))).safe(false);
     }
     let target = noting(&bench, "$1", "seen");

@@ -87,7 +87,7 @@ fn whatever_is_cut_off_where_the_next_start_that_comes_through_leaves_no_ghost_a
             let mut left = if chance.bool() { chance.u32(..25) } else { u32::MAX };
             story.push((start.clone(), left));
             let mut ledger = open(folder.path());
-            let plan = ledger.plan(&start.wanted, |it| start.has(it));
+            let plan = ledger.plan(&start.wanted, |it| start.has(&it.owner));
             let kept = |it: &&Record| {
                 let is_wanted = start.wanted.iter().any(|wanted| wanted.entity == it.entity);
                 !is_wanted && start.has(&it.owner)
@@ -103,7 +103,7 @@ fn whatever_is_cut_off_where_the_next_start_that_comes_through_leaves_no_ghost_a
                 house.pause();
                 continue; // The process ends here, and what it knew is what it has written.
             }
-            ledger.settle(&start.wanted, |it| start.has(it)).unwrap();
+            ledger.settle(&start.wanted, |it| start.has(&it.owner)).unwrap();
 
             assert_eq!(house.lost, [""; 0], "{round}: {story:#?}\n{plan:#?}");
             for record in &start.wanted {

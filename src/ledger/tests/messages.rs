@@ -29,7 +29,7 @@ fn ledger(announced: &[Record]) -> Ledger {
 /// want something.
 #[track_caller]
 fn check(announced: &[Record], wanted: &[Record], owner: &str, before: &[&[&str]], after: &[&str]) {
-    let owners = |it: &str| it == owner || wanted.iter().any(|wanted| wanted.owner == it);
+    let owners = |it: &Record| it.owner == owner || wanted.iter().any(|wanted| wanted.owner == it.owner);
     let plan = ledger(announced).plan(wanted, owners);
     let found: Vec<Vec<String>> = plan.before.iter().map(|it| it.iter().map(shown).collect()).collect();
     assert_eq!(found, before);

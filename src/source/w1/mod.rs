@@ -137,6 +137,23 @@ fn is_absent(error: &SourceError) -> bool {
     cause.kind() == io::ErrorKind::NotFound || cause.raw_os_error() == Some(nix::libc::ENODEV)
 }
 
+fn is_serial(text: &str) -> bool {
+    text.len() == SERIAL_CHARS && text.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
+/// Whether `id` is that of a thermometer, here or not, whose entity is made of the one with the id `pattern`.
+pub fn is_thermometer_of(pattern: &ObjectId, id: &ObjectId) -> bool {
+    let serial = id.as_str().rsplit_once('_').map(|(_, serial)| serial);
+    serial.is_some_and(|it| is_serial(it) && id_of(pattern, it) == *id)
+}
+
+/// The id of the thermometer with this serial number: `attic` becomes `attic_00000a1b2c3d`.
+fn id_of(pattern: &ObjectId, serial: &str) -> ObjectId {
+    let pattern = pattern.as_str();
+    // What has to be cut is cut of what all have in common.
+    ObjectId::sanitized(&format!("{}_{serial}", &pattern[..pattern.len().min(63 - SERIAL_CHARS)]))
+}
+
 /// The family code of the device `name`: what it is.
 fn family(name: &str) -> &str {
     name.split_once('-').map_or("", |(family, _)| family)
@@ -145,9 +162,7 @@ fn family(name: &str) -> &str {
 /// The entity of the device `name`: `attic` and "Attic" become `attic_00000a1b2c3d` and "Attic 2c3d".
 fn entity_of(pattern: &Entity, name: &str) -> Entity {
     let serial = &name[name.len() - SERIAL_CHARS..];
-    let id = pattern.id().as_str();
-    // What has to be cut is cut of what all have in common.
-    let id = ObjectId::sanitized(&format!("{}_{serial}", &id[..id.len().min(63 - SERIAL_CHARS)]));
+    let id = id_of(pattern.id(), serial);
     let name = format!("{} {}", pattern.name(), &serial[SERIAL_CHARS - 4..]);
     pattern.clone().renamed(id, &name).expect("a name that is a text stays one when it grows")
 }

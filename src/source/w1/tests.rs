@@ -142,3 +142,18 @@ fn a_long_id_is_cut_but_never_the_serial_number() {
     assert_eq!(id.len(), 64);
     assert!(id.ends_with("_00000a1b2c3d"), "{id}");
 }
+
+#[test]
+fn an_id_is_known_for_that_of_a_thermometer_whether_it_is_there_or_not() {
+    let long = "x".repeat(60);
+    let id = |it: &str| ObjectId::new(it).unwrap();
+    for pattern in ["tank", "tank_2", &long] {
+        let entity = Sensor::new(pattern, "Tank").build().unwrap();
+        assert!(is_thermometer_of(&id(pattern), entity_of(&entity, A).id()), "{pattern}");
+    }
+    for other in
+        ["tank", "tank_", "tank_humidity", "tank_00000a1b2c3", "tan_00000a1b2c3d", "tank_2_00000a1b2c3d"]
+    {
+        assert!(!is_thermometer_of(&id("tank"), &id(other)), "{other}");
+    }
+}
