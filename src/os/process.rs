@@ -72,7 +72,7 @@ pub enum ProcessError {
 }
 
 /// Runs `program` to its end, with `extra_argument` as its last argument and `environment` added to ours, of which it
-/// does not get [what is only for us](NOT_INHERITED). It reads nothing, and is a process group of its own.
+/// does not get what is only for us. It reads nothing, and is a process group of its own.
 ///
 /// The whole group is ended (SIGTERM, half a second later SIGKILL) when the program has run for its limit, prints more than
 /// 64 KiB, has ended without all that it started having closed its output, or when `halt` is set. What it has started

@@ -24,7 +24,7 @@ use state::{Place, State};
 /// One thread, the leader, waits until a source is due, and samples it; those that are due together share one waking.
 /// Where there are slow sources it has a deputy, who looks a tenth of a second after one of them was due: a leader that is
 /// still in that sample is left to it, and the deputy leads. So there is a thread for each sample that hangs and two
-/// more, [`MOST_THREADS`] in all, and nobody waits for long; those that are too many end when they have had nothing to do
+/// more, 16 in all, and nobody waits for long; those that are too many end when they have had nothing to do
 /// for a while. With quick sources alone there is one thread.
 ///
 /// Dropping it is stopping it with no time to wait.
