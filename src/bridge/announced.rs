@@ -126,6 +126,14 @@ impl Announced {
         available.chain(attributes)
     }
 
+    /// The message that tells its newest state to whoever has missed it: only where nobody who has not is misled, by a motion
+    /// that begins anew or by an event.
+    pub(super) fn echo(&self, qos: Qos, now: Instant) -> Option<(Message, Option<Instant>)> {
+        let lasts = self.state.as_ref().is_some_and(|it| it.lapse.is_none());
+        let is_missed = !self.entity.retained() && !self.entity.is_momentary();
+        self.message(qos, now).filter(|_| lasts && is_missed)
+    }
+
     /// The message that tells its newest state, and when that is no longer worth telling; `None` where
     /// there is no state, or it has expired at `now`: an old value must not look fresh. Nor must an old
     /// motion be a new one: what has lapsed is told as what it has become, and is not retained before.

@@ -39,6 +39,7 @@ impl Bridge {
     /// Announces everything: discovery, then `online`; states follow when Home Assistant has settled.
     pub(super) fn announce_all(&mut self, now: Instant) {
         self.announcement = Announcement::Discovering;
+        self.echo = None;
         self.announce_devices(now);
         for it in self.entities.values() {
             if let Some(message) = self.discovery(&it.entity) {
@@ -56,6 +57,17 @@ impl Bridge {
             }
         }
         self.announce_availability(true);
+    }
+
+    /// Tells the states once more that the broker does not keep, and of which the newest counts.
+    pub(super) fn tell_again(&mut self, now: Instant) {
+        for it in self.entities.values() {
+            let qos = it.entity.qos().unwrap_or(self.presence.qos);
+            let echo = it.echo(qos, now).filter(|_| it.entity.delivery() == Delivery::Latest);
+            if let Some((message, expires)) = echo {
+                self.outbox.repeat(message, expires, now);
+            }
+        }
     }
 
     /// The message that announces `entity`, unless its device is announced as a whole.

@@ -90,6 +90,8 @@ pub struct Bridge {
     spooling: Spooling,
     link: LinkState,
     announcement: Announcement,
+    /// When states that the broker does not keep are told once more.
+    echo: Option<Instant>,
     devices: Devices,
     departure: Departure,
     /// Who wants to know when all is announced.
@@ -140,6 +142,7 @@ pub fn new(
         spooling: Spooling::new(spool, spool_events),
         link: LinkState::default(),
         announcement: Announcement::Done,
+        echo: None,
         devices: Devices::default(),
         departure: Departure::default(),
         awaiting: VecDeque::new(),
@@ -307,12 +310,14 @@ impl Bridge {
         let overdue = self.outbox.overdue_at(ACKNOWLEDGE_LIMIT).filter(|_| self.link.is_up());
         let unanswered = self.link.unanswered_since().map(|it| it + ACKNOWLEDGE_LIMIT);
         let step = self.announcement.due().filter(|_| self.link.is_up());
+        let echo = self.echo.filter(|_| self.link.is_up());
         let device = self.devices.due().filter(|_| self.may_announce());
         overdue
             .into_iter()
             .chain(unanswered)
             .chain(self.dispatch.due())
             .chain(step)
+            .chain(echo)
             .chain(device)
             .chain(self.outbox.order_due(Instant::now(), self.situation()))
             .min()

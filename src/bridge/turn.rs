@@ -1,6 +1,6 @@
 //! One turn of the loop: [`Bridge::handle`] says what each event does, and which steps follow.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -207,11 +207,16 @@ impl Bridge {
             }
             (Announcement::Settling { .. }, Announcement::Done) => {
                 log::info!("announced {} entities to Home Assistant", self.entities.len());
+                self.echo = Some(now + ECHO);
                 let (messages, done) = self.departure.last();
                 messages.into_iter().for_each(|it| self.say(it, now));
                 self.awaiting.extend(done);
             }
             _ => {}
+        }
+        if self.echo.is_some_and(|at| at <= now) && self.announcement == Announcement::Done {
+            self.echo = None;
+            self.tell_again(now);
         }
         self.tell_announced();
     }
@@ -278,5 +283,8 @@ impl Bridge {
 
 /// How many may wait for all to be announced.
 const AWAITING: usize = 64;
+/// How long after all was announced a Home Assistant that had much to do has subscribed to it too: a state that was told
+/// meanwhile and is not retained would be missed until the next. (Observed: a second and more at a load of 20.)
+const ECHO: Duration = Duration::from_secs(10);
 /// How many topic filters go into one packet at most: their answer has room in any broker's buffers.
 const FILTERS: usize = 100;

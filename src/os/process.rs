@@ -329,8 +329,8 @@ const MOST_COMPLAINT: usize = 200;
 /// A program that handles SIGTERM needs moments for it.
 const GRACE: Duration = Duration::from_millis(500);
 /// How long what a program has started may hold its output after its end: the end of a shell and that of the last in its
-/// pipeline are moments apart.
-const LINGER: Duration = Duration::from_millis(200);
+/// pipeline are moments apart, but on a busy machine; and whatever else is being started holds it until it runs.
+const LINGER: Duration = Duration::from_secs(1);
 /// Closing its output and ending is one thing to most programs.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 

@@ -62,7 +62,7 @@ fn a_source_that_hangs_holds_up_no_other_one() {
     let states = broker.publishes(1000);
     let port = broker.address().port();
     let launch = Launch::new(&format!(
-        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Host]\nSENSORS=load,memory,disk\nINTERVAL=1\nDISK_INTERVAL=1\n[Logging]\nLOG_FILE=\n"
+        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Host]\nSENSORS=load,memory,disk\nINTERVAL=1\nDISK_INTERVAL=1\nDISK_PATH=/proc\n[Logging]\nLOG_FILE=\n"
     ));
     let machine = launch.folder().join("machine/proc");
     let daemon = launch.start();

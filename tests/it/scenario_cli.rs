@@ -148,7 +148,10 @@ fn check_lists_what_would_be_announced() {
 
     let gate = format!("{}\n[Button gate]\nPATH=/run/gate\n", config(free_port(), &[]));
     let (output, ..) = check(&gate, &[]);
-    assert!(output.iter().any(|it| it == "  Gate              luigi/pi/gate/set"), "{output:#?}");
+    assert!(
+        output.iter().any(|it| it == "  Gate              luigi/pi/gate/set        sets /run/gate"),
+        "{output:#?}"
+    );
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn check_says_where_values_come_from_and_what_of_that_is_not_there_yet() {
         "  Light                luigi/pi/light           /etc/passwd",
         "  Door                 luigi/pi/door            gpiochip99:17",
         "  Pump                 luigi/pi/pump            sets /data/pump",
-        "  Reboot               luigi/pi/reboot          runs /bin/true",
+        "  Reboot               luigi/pi/reboot/set      runs /bin/true",
         "  Command failed       luigi/pi/command_failed",
         "  Mario                luigi/pi/mario           descriptor mario.json",
     ];
