@@ -252,7 +252,11 @@ impl Actuator {
         let state = match &memory.setting {
             _ if self.has_feed => None,
             _ if self.is_line() && turn.is_none() => Some(Value::Unavailable),
-            setting => setting.as_ref().and_then(Setting::state),
+            setting => {
+                // What nobody can know must not stand as what it was before this process.
+                let unknown = || self.entity.unknown_payload().map(|_| Value::Unknown);
+                setting.as_ref().and_then(Setting::state).or_else(unknown)
+            }
         };
         Outcome { state, failure }
     }

@@ -22,6 +22,14 @@ impl Program {
         let arguments = ["-c", line, "sh"].map(str::to_owned).to_vec();
         Program { path: "/bin/sh".to_owned(), arguments, limit }
     }
+
+    /// Whether it is the shell, ending with `status`, that could not run what its line names: that is not there (127) or no
+    /// program (126; POSIX.1-2024, XCU 2.8.2).
+    pub fn could_not_run(&self, status: i32) -> bool {
+        self.path == "/bin/sh"
+            && self.arguments.first().is_some_and(|it| it == "-c")
+            && [126, 127].contains(&status)
+    }
 }
 
 impl fmt::Display for Program {

@@ -93,7 +93,8 @@ impl Source for Exec {
         let Finished { status, output, complaint } = run.map_err(|it| self.failed(it))?;
         let bad_end = || self.failed(BadEnd { status, complaint: complaint.clone() });
         let tells_status = self.parts.iter().any(|it| matches!(it, Part::Status));
-        if status.code().is_none() || !status.success() && !tells_status {
+        let tells_nothing = status.code().is_none_or(|it| self.program.could_not_run(it));
+        if tells_nothing || !status.success() && !tells_status {
             return Err(bad_end());
         }
         let text = String::from_utf8_lossy(&output);
@@ -221,6 +222,8 @@ mod tests {
     #[test]
     fn a_status_other_than_0_is_off_to_who_asks_for_it_and_a_failure_to_others() {
         check("exit 3", &[Extract::ExitStatus], &[Ok(false.into())]);
+        // The shell's word that there is no such program.
+        check("exit 127", &[Extract::ExitStatus], &[Err("expected status 0, found 127")]);
         let error = Err("expected status 0, found 3 (no bus)");
         check("echo 5; echo no bus >&2; exit 3", &[Extract::Number], std::slice::from_ref(&error));
         check(

@@ -74,12 +74,12 @@ fn what_a_file_begins_with_is_told_where_it_is_a_state() {
     for (entity, found, state) in [
         (switch("a"), "1\n", Some(Value::Switch(true))),
         (switch("a"), "0", Some(Value::Switch(false))),
-        (switch("a"), "2\n", None),
-        (switch("a"), "\u{fffd}\n", None),
+        (switch("a"), "2\n", Some(Value::Unknown)),
+        (switch("a"), "\u{fffd}\n", Some(Value::Unknown)),
         (select(), "comfort\n", Some("comfort".into())),
-        (select(), "[eco] comfort\n", None),
+        (select(), "[eco] comfort\n", Some(Value::Unknown)),
         (Number::new("a", "A").build().unwrap(), " 7 \n", Some(7.0.into())),
-        (Number::new("a", "A").build().unwrap(), "101\n", None),
+        (Number::new("a", "A").build().unwrap(), "101\n", Some(Value::Unknown)),
         (Text::new("a", "A").build().unwrap(), " x \n", Some(" x ".into())),
     ] {
         let bench = Bench::new().with(entity, file("/value"));
@@ -109,7 +109,7 @@ fn a_file_of_the_kernel_must_be_there_and_another_is_made() {
         "cannot carry out the command on for kernel: cannot write {}: No such file or directory (os error 2)",
         path.display()
     );
-    failed(send(&actuators, "kernel", "ON"), &reason, None);
+    failed(send(&actuators, "kernel", "ON"), &reason, Value::Unknown);
     assert!(!path.exists());
     done(send(&actuators, "own", "ON"), Value::Switch(true));
     assert_eq!(bench.read("value"), "1\n");
@@ -162,7 +162,7 @@ fn a_command_of_another_kind_is_refused() {
     let outcome = bench.begun().carry_out(switch("a").id(), &Command::Press);
     let reason = "cannot carry out the command that of another platform for a: switch \"a\": expected a command of its \
                   own, found that of another platform";
-    failed(outcome, reason, None);
+    failed(outcome, reason, Value::Unknown);
 }
 
 #[test]

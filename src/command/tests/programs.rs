@@ -104,9 +104,9 @@ fn a_program_that_is_not_there_or_takes_too_long_is_told() {
         Bench::new().with(switch("a"), Target::Program(missing)).with(switch("b"), Target::Program(slow));
     let actuators = bench.begun();
     let reason = "cannot carry out the command on for a: cannot start /nonexistent: No such file or directory (os error 2)";
-    failed(send(&actuators, "a", "ON"), reason, None);
+    failed(send(&actuators, "a", "ON"), reason, Value::Unknown);
     let reason = "cannot carry out the command on for b: /bin/sh did not end within 100ms and was killed";
-    failed(send(&actuators, "b", "ON"), reason, None);
+    failed(send(&actuators, "b", "ON"), reason, Value::Unknown);
 }
 
 #[test]
