@@ -49,7 +49,7 @@ impl Roster {
     ///
     /// # Errors
     ///
-    /// [`Clash`], where sections want what `[Host]` has.
+    /// [`Clash`], where a section wants what `[Host]` has, or what a section for all thermometers may find.
     pub(crate) fn gather(config: &Config, health: &Health, device: &Device) -> Result<Roster, Clash> {
         let (owners, mut members) = (Owners(config), Members::default());
         let mut polled = Vec::new();
@@ -58,6 +58,11 @@ impl Roster {
             polled.push(it);
         }
         for it in config.declared.iter().filter(|it| !is_pattern(it)) {
+            // Not there now, perhaps, but sooner or later.
+            if let Some(all) = config.declared.iter().find(|all| is_made_of(all, it.entity.id())) {
+                let owners = [&all.section, &it.section].map(String::clone);
+                return Err(Clash { id: it.entity.id().clone(), owners });
+            }
             members.add(it.section.clone(), it.entity.clone())?;
         }
         for it in source::sources(&config.declared, &config.host.root) {
@@ -283,6 +288,12 @@ mod tests {
         assert_eq!(
             gathered(&config).err().unwrap().to_string(),
             "[Sensor load_1m]: expected an id of its own, found \"load_1m\", which is that of [Host load]"
+        );
+        let sections = "[Sensor tank]\nDEVICE=all\n[Sensor tank_00000a1b2c3d]\nDEVICE=28-00000a1b2c3d\n";
+        assert_eq!(
+            gathered(&configured(&root, sections)).err().unwrap().to_string(),
+            "[Sensor tank_00000a1b2c3d]: expected an id of its own, found \"tank_00000a1b2c3d\", which is that of \
+             [Sensor tank]"
         );
         let root = machine(&[
             ("sensors/a.json", r#"{"sensor_id":"attic","name":"Attic","module":"m"}"#),
