@@ -1,7 +1,7 @@
 //! `luigi-mqtt ghosts`: what is announced to Home Assistant and has no living owner, and how to be rid of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::Exit;
 use super::announced::Announced;
 use super::args::Ghosts;
 use super::complain;
+use super::question::agreed;
 use super::wanted::wanted;
 use crate::client;
 use crate::config::Config;
@@ -122,18 +123,13 @@ fn clear(options: &Options, request: &Ghosts, ghosts: &[Ghost]) -> Exit {
         complain(format_args!("  {}", printable(topic.as_str())));
     }
     if !request.yes {
-        match confirmed() {
-            Some(true) => {}
-            Some(false) => {
+        match agreed("Home Assistant forgets what was announced there. Remove?") {
+            Ok(true) => {}
+            Ok(false) => {
                 complain(format_args!("nothing was removed"));
                 return Exit::Ok;
             }
-            None => {
-                complain(format_args!(
-                    "luigi-mqtt: nobody is there to be asked; --yes removes without a question"
-                ));
-                return Exit::Usage;
-            }
+            Err(exit) => return exit,
         }
     }
     match remove(options, &topics) {
@@ -174,19 +170,6 @@ fn remove(options: &Options, topics: &[&Topic]) -> Result<Vec<Topic>, LinkError>
     }
     visit.end();
     Ok(left)
-}
-
-/// What the person at the terminal says; none where there is none.
-fn confirmed() -> Option<bool> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return None;
-    }
-    let mut errors = io::stderr().lock();
-    let _ = write!(errors, "Home Assistant forgets what was announced there. Remove? [y/N] ");
-    let _ = errors.flush();
-    let mut answer = String::new();
-    let read = io::stdin().read_line(&mut answer).is_ok();
-    Some(read && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// What `config` has announced now, and what the ledger knows of.
