@@ -16,8 +16,10 @@ use crate::entity::Entity;
 use crate::entity::Form;
 use crate::entity::Platform;
 use crate::entity::device_payload;
+use crate::entity::discovery_payload;
 use crate::model::Message;
 use crate::model::ObjectId;
+use crate::model::Topic;
 
 /// The devices by their identifiers. Empty where each entity is announced by itself.
 #[derive(Debug, Default)]
@@ -173,8 +175,34 @@ impl Component {
 
 impl Presence {
     /// The device that `entity` belongs to.
-    fn device_of<'a>(&'a self, entity: &'a Entity) -> &'a Device {
+    pub fn device_of<'a>(&'a self, entity: &'a Entity) -> &'a Device {
         entity.own_device().map_or(&self.device, |it| it)
+    }
+
+    /// Where `entity` is announced: by itself, or with its device.
+    pub fn announced_on(&self, entity: &Entity) -> Topic {
+        match self.form {
+            Form::Entity => self.topics.config(entity.platform(), entity.id()),
+            Form::Device => self.topics.device_config(self.device_of(entity)),
+        }
+    }
+
+    /// The message that announces `entity` by itself.
+    pub fn entity_announcement(&self, entity: &Entity) -> Message {
+        let payload = discovery_payload(entity, &self.device, &self.topics, self.qos);
+        let topic = self.topics.config(entity.platform(), entity.id());
+        Message::retained(topic, payload.into_bytes(), self.qos)
+    }
+
+    /// The message that announces `device` with those of its entities that are `on`, and has those removed that are `off`.
+    pub fn device_announcement<'a>(
+        &'a self,
+        device: &'a Device,
+        on: impl Iterator<Item = &'a Entity>,
+        off: impl Iterator<Item = (&'a ObjectId, Platform)>,
+    ) -> Message {
+        let payload = device_payload(device, on, off, &self.topics, self.qos);
+        Message::retained(self.topics.device_config(device), payload.into_bytes(), self.qos)
     }
 }
 
@@ -226,15 +254,13 @@ impl Bridge {
             let entities = entities.filter(|it| presence.device_of(it).identifier == identifier);
             let components = self.devices.components(told, entities.clone());
             let device = entities.clone().next().map(|it| presence.device_of(it));
-            let payload = device.map(|device| {
+            let message = device.map(|device| {
                 let on = entities.filter(|it| matches!(components.get(it.id()), Some(Component::On(_))));
                 let off = components.iter().filter(|(_, it)| matches!(it, Component::Off(_)));
-                let off = off.map(|(id, it)| (id, it.platform()));
-                device_payload(device, on, off, &presence.topics, presence.qos)
+                presence.device_announcement(device, on, off.map(|(id, it)| (id, it.platform())))
             });
-            let topic = presence.topics.device_config(&told.device);
-            let (payload, is_known) = (payload.unwrap_or_default().into_bytes(), !components.is_empty());
-            let message = Message::retained(topic, payload, presence.qos);
+            let empty = || Message::retained(presence.topics.device_config(&told.device), *b"", presence.qos);
+            let (message, is_known) = (message.unwrap_or_else(empty), !components.is_empty());
             let Some(told) = self.devices.0.get_mut(&identifier) else { return };
             told.stale = false;
             if is_known && told.fits(&message) {

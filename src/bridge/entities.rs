@@ -7,7 +7,6 @@ use super::announced::Announced;
 use super::announcement::Announcement;
 use crate::entity::Entity;
 use crate::entity::Form;
-use crate::entity::discovery_payload;
 use crate::model::Delivery;
 use crate::model::Message;
 use crate::model::ObjectId;
@@ -72,13 +71,7 @@ impl Bridge {
 
     /// The message that announces `entity`, unless its device is announced as a whole.
     fn discovery(&self, entity: &Entity) -> Option<Message> {
-        let presence = &self.presence;
-        if presence.form == Form::Device {
-            return None;
-        }
-        let payload = discovery_payload(entity, &presence.device, &presence.topics, presence.qos);
-        let topic = presence.topics.config(entity.platform(), entity.id());
-        Some(Message::retained(topic, payload.into_bytes(), presence.qos))
+        (self.presence.form == Form::Entity).then(|| self.presence.entity_announcement(entity))
     }
 
     /// Adds `entity` and announces it. A predecessor on another platform is removed first; one whose states

@@ -1,16 +1,19 @@
 //! What the configuration has announced, as the daemon would do it.
 
+use std::collections::BTreeMap;
+use std::iter;
+
 use super::Exit;
 use super::complain;
 use crate::bridge::Presence;
 use crate::config::Config;
 use crate::daemon::roster::Roster;
+use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::Form;
-use crate::entity::device_payload;
-use crate::entity::discovery_payload;
 use crate::model::Health;
 use crate::model::Message;
+use crate::model::ObjectId;
 
 /// Everything that `config` has announced at the start; what is wrong with descriptors is said.
 ///
@@ -26,28 +29,18 @@ pub(super) fn wanted(config: &Config, presence: &Presence) -> Result<Roster, Exi
     Ok(roster)
 }
 
-/// The messages that announce `entities` as `presence` says, as the bridge does.
+/// The messages that announce all of `roster` as `presence` says, as the bridge does.
 pub(super) fn announcements(roster: &Roster, presence: &Presence) -> Vec<Message> {
-    let Presence { device, topics, qos, form, .. } = presence;
-    let entities: Vec<&Entity> = roster.entities().collect();
-    let entities = entities.iter().copied();
-    let retained = |topic, payload: String| Message::retained(topic, payload.into_bytes(), *qos);
-    if *form == Form::Entity {
-        let payload = |it| discovery_payload(it, device, topics, *qos);
-        return entities.map(|it| retained(topics.config(it.platform(), it.id()), payload(it))).collect();
+    if presence.form == Form::Entity {
+        return roster.entities().map(|it| presence.entity_announcement(it)).collect();
     }
-    let own = |it: &'_ Entity| it.own_device().cloned();
-    let mut devices = vec![None];
-    for it in entities.clone() {
-        if !devices.contains(&own(it)) {
-            devices.push(own(it));
-        }
+    let mut devices: BTreeMap<&ObjectId, (&Device, Vec<&Entity>)> = BTreeMap::new();
+    for entity in roster.entities() {
+        let device = presence.device_of(entity);
+        devices.entry(&device.identifier).or_insert_with(|| (device, Vec::new())).1.push(entity);
     }
-    let of = |wanted: &Option<_>| entities.clone().filter(move |it| own(it) == *wanted).collect::<Vec<_>>();
-    let message = |own: &Option<_>| {
-        let (device, members) = (own.as_deref().unwrap_or(device), of(own));
-        let payload = || device_payload(device, members.iter().copied(), std::iter::empty(), topics, *qos);
-        (!members.is_empty()).then(|| retained(topics.device_config(device), payload()))
+    let message = |(device, members): (_, Vec<&Entity>)| {
+        presence.device_announcement(device, members.into_iter(), iter::empty())
     };
-    devices.iter().filter_map(message).collect()
+    devices.into_values().map(message).collect()
 }

@@ -16,7 +16,6 @@ use crate::config::HostSensor;
 use crate::descriptor;
 use crate::entity::Device;
 use crate::entity::Entity;
-use crate::entity::Form;
 use crate::ledger::Record;
 use crate::model::Health;
 use crate::model::ObjectId;
@@ -104,18 +103,14 @@ impl Roster {
 
 /// What is to be remembered of `entity`, which `owner` has announced as `presence` says.
 pub(crate) fn record(owner: &str, entity: &Entity, presence: &Presence) -> Record {
-    let Presence { device, topics, form, .. } = presence;
+    let Presence { topics, form, .. } = presence;
     let id = entity.id();
-    let config = match form {
-        Form::Entity => topics.config(entity.platform(), id),
-        Form::Device => topics.device_config(entity.own_device().map_or(device, |it| it)),
-    };
     let mut retained = vec![topics.availability().clone()];
     retained.extend(entity.has_states().then(|| topics.state(id)));
     retained.extend(entity.has_attributes().then(|| topics.attributes(id)));
     retained.extend(entity.has_availability().then(|| topics.entity_availability(id)));
     Record {
-        config,
+        config: presence.announced_on(entity),
         form: *form,
         owner: owner.to_owned(),
         since: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
