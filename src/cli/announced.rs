@@ -9,10 +9,9 @@ use super::courier::Undelivered;
 use crate::bridge::Presence;
 use crate::client;
 use crate::config::Config;
-use crate::ledger;
+use crate::daemon::roster::ledger_of;
 use crate::ledger::Ledger;
 use crate::model::Chain;
-use crate::model::ObjectId;
 
 /// The daemon's ledger, and how it announces.
 pub(super) struct Announced {
@@ -31,12 +30,11 @@ impl Announced {
             complain(format_args!("luigi-mqtt: {}", Chain(&error)));
             Exit::Config
         })?;
-        let node: &ObjectId = presence.topics.node();
-        let ledger = Ledger::open(&config.spool.directory, &ledger::machine(&config.host.root), node);
+        let ledger = ledger_of(config, &presence);
         if let Some(problem) = ledger.problem() {
             complain(format_args!("luigi-mqtt: {problem}"));
         }
-        let identity = ledger.identity().unwrap_or(node).clone();
+        let identity = ledger.identity().unwrap_or(presence.topics.node()).clone();
         Ok(Announced { ledger, presence: presence.identified(identity) })
     }
 }

@@ -22,14 +22,12 @@ use crate::config::Broker;
 use crate::config::Config;
 use crate::config::Endpoint;
 use crate::config::Tls;
-use crate::ledger;
 use crate::ledger::Ledger;
 use crate::ledger::Record;
 use crate::link;
 use crate::link::TlsProblem;
 use crate::mock::Rehearsal;
 use crate::model::Health;
-use crate::model::ObjectId;
 use crate::model::SpoolMode;
 use crate::service::Notifier;
 use crate::service::logging;
@@ -40,7 +38,7 @@ use crate::store::Store;
 use announcer::{Announcer, warn_unless_written};
 use parts::Parts;
 pub use roster::Clash;
-use roster::{Owners, Roster};
+use roster::{Owners, Roster, ledger_of};
 
 /// Why the daemon does not start, or does not go on. The process ends.
 #[derive(Debug)]
@@ -104,8 +102,8 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     let health = Health::default();
     let directory = config.spool.directory.clone();
     let store = if mock { Store::nowhere() } else { Store::open(&directory) };
-    let mut ledger = (!mock).then(|| open_ledger(&config));
     let presence = client::presence(&config).map_err(|it| DaemonError::Start(StartError::Topic(it)))?;
+    let mut ledger = (!mock).then(|| open_ledger(&config, &presence));
     let presence = match ledger.as_ref().and_then(Ledger::identity) {
         Some(identity) => presence.identified(identity.clone()),
         None => presence,
@@ -151,10 +149,9 @@ pub fn run(mut config: Config, mock: bool) -> Result<(), DaemonError> {
     }
 }
 
-/// The ledger of this machine, under the name that it has now.
-fn open_ledger(config: &Config) -> Ledger {
-    let node = ObjectId::sanitized(&config.client.id);
-    let ledger = Ledger::open(&config.spool.directory, &ledger::machine(&config.host.root), &node);
+/// The ledger of this machine; what is wrong with it is logged.
+fn open_ledger(config: &Config, presence: &Presence) -> Ledger {
+    let ledger = ledger_of(config, presence);
     ledger.problem().into_iter().for_each(|problem| log::warn!("{problem}"));
     if ledger.is_in_use() {
         let folder = config.spool.directory.display();

@@ -16,6 +16,8 @@ use crate::config::HostSensor;
 use crate::descriptor;
 use crate::entity::Device;
 use crate::entity::Entity;
+use crate::ledger;
+use crate::ledger::Ledger;
 use crate::ledger::Record;
 use crate::model::Health;
 use crate::model::ObjectId;
@@ -99,6 +101,12 @@ impl Roster {
     pub(crate) fn entities(&self) -> impl Iterator<Item = &Entity> {
         self.members.iter().map(|(_, entity)| entity)
     }
+}
+
+/// The ledger of this machine, under the name that it has now. Reads a small file.
+pub(crate) fn ledger_of(config: &Config, presence: &Presence) -> Ledger {
+    let machine = ledger::machine(&config.host.root);
+    Ledger::open(&config.spool.directory, &machine, presence.topics.node())
 }
 
 /// What is to be remembered of `entity`, which `owner` has announced as `presence` says.
