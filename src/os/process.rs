@@ -312,11 +312,14 @@ fn first_line(text: &[u8]) -> String {
 }
 
 /// Variables of ours that no other program is to have: a password, where the secrets lie, by which the service manager
-/// would take others for us (systemd, `sd_notify(3)`, `sd_watchdog_enabled(3)`), and by which our unit spares us the
-/// certificates of the system, which `curl` needs.
-const NOT_INHERITED: [&str; 6] = [
+/// would take others for us (systemd, `sd_notify(3)`, `sd_watchdog_enabled(3)`), by which it tells which sockets are ours
+/// (`sd_listen_fds(3)`), and by which our unit spares us the certificates of the system, which `curl` needs.
+const NOT_INHERITED: [&str; 9] = [
     "MQTT_PASSWORD",
     "CREDENTIALS_DIRECTORY",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",

@@ -64,7 +64,14 @@ fn an_argument_passes_no_shell_and_the_environment_has_what_is_added() {
 fn no_program_gets_what_is_only_for_us() {
     let command = command(&shell("env"), &[("VALUE", "1")], None);
     let variables: HashMap<&OsStr, Option<&OsStr>> = command.get_envs().collect();
-    for name in ["MQTT_PASSWORD", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "SSL_CERT_FILE"] {
+    for name in [
+        "MQTT_PASSWORD",
+        "CREDENTIALS_DIRECTORY",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "NOTIFY_SOCKET",
+        "SSL_CERT_FILE",
+    ] {
         assert_eq!(variables.get(OsStr::new(name)), Some(&None), "{name}");
     }
     assert_eq!(variables[OsStr::new("VALUE")], Some(OsStr::new("1")));
