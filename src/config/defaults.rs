@@ -65,6 +65,13 @@ pub(super) const SPOOL_MODE_HOMELESS: &str = "memory";
 pub(super) const SPOOL_DIRECTORY: &str = "/var/lib/luigi-mqtt";
 /// A hundred thousand short messages: one a second for a day. Checked at the start within a second or two.
 pub(super) const SPOOL_MAX_BYTES: &str = "16M";
+pub(super) const SOCKET_ENABLED: &str = "yes";
+/// `RuntimeDirectory=luigi-mqtt` in the unit makes the folder.
+pub(super) const SOCKET_PATH: &str = "/run/luigi-mqtt/luigi-mqtt.sock";
+/// That of Luigi's other modules.
+pub(super) const SOCKET_GROUP: &str = "luigi";
+pub(super) const SOCKET_MODE: &str = "660";
+pub(super) const SOCKET_MAX_CLIENTS: &str = "64";
 
 /// Under a name of its own: the Python module's file may belong to another user.
 pub(super) const LOG_FILE: &str = "/var/log/luigi-mqtt.log";

@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place, Problem};
 use super::owner::Owner;
 use super::settings::{Reported, Settings, read_file};
-use super::{Broker, Client, Config, Credentials, Declared, Discovery, Host, Logging, Spool, Topics};
+use super::{Broker, Client, Config, Credentials, Declared, Discovery, Host, Logging, Socket, Spool, Topics};
 
 impl Config {
     /// The configuration in the file `explicit`, else in the one that the variable
@@ -80,6 +80,7 @@ impl Config {
         let host = Host::read(settings);
         let declared = declared(settings);
         let spool = Spool::read(settings);
+        let socket = Socket::read(settings);
         let logging = Logging::read(settings);
         Ok(Config {
             path,
@@ -91,6 +92,7 @@ impl Config {
             host: host?,
             declared: declared?,
             spool: spool?,
+            socket: socket?,
             logging: logging?,
             warnings: Vec::new(),
         })

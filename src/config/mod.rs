@@ -19,6 +19,7 @@ mod logging;
 mod owner;
 mod program;
 mod settings;
+mod socket;
 mod spool;
 mod topics;
 mod value;
@@ -42,6 +43,7 @@ pub use error::{ConfigError, ConfigErrors, FOUND_CHARS, Place, Problem};
 pub use host::{Host, HostSampling, HostSensor};
 pub use load::DEFAULT_FILES;
 pub use logging::Logging;
+pub use socket::Socket;
 pub use spool::Spool;
 pub use topics::{Discovery, Topics};
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub declared: Vec<Declared>,
     /// `[Spool]`.
     pub spool: Spool,
+    /// `[Socket]`.
+    pub socket: Socket,
     /// `[Logging]`.
     pub logging: Logging,
     /// What is legal but unwise or without effect, as sentences for the log.

@@ -12,75 +12,36 @@ use crate::config::value::{self, Refusal};
 use crate::entity::{
     BinarySensor, Button, Entity, EntityError, Event, Light, Number, Select, Sensor, StateClass,
 };
-use crate::entity::{Switch, Text};
-use crate::model::Delivery;
-use crate::model::Qos;
+use crate::entity::{Common, Described, Switch, Text};
 
 /// What every kind of entity has, as the file has it.
 pub(super) struct Description {
     name: String,
-    device_class: Option<String>,
-    icon: Option<String>,
-    category: Option<String>,
-    enabled: bool,
-    entity_id: Option<String>,
-    delivery: Option<Delivery>,
-    qos: Option<Qos>,
-}
-
-/// Gives `$builder` what every kind of entity has.
-macro_rules! described {
-    ($builder:expr, $it:expr) => {{
-        let mut builder = $builder.availability(true).enabled_by_default($it.enabled);
-        if let Some(icon) = &$it.icon {
-            builder = builder.icon(icon);
-        }
-        if let Some(category) = &$it.category {
-            builder = builder.category(category);
-        }
-        if let Some(id) = &$it.entity_id {
-            builder = builder.default_entity_id(id);
-        }
-        if let Some(delivery) = $it.delivery {
-            builder = builder.delivery(delivery);
-        }
-        if let Some(qos) = $it.qos {
-            builder = builder.qos(qos);
-        }
-        builder
-    }};
-}
-
-/// As [`described`], of what has a device class.
-macro_rules! classified {
-    ($builder:expr, $it:expr) => {{
-        let builder = described!($builder, $it);
-        match &$it.device_class {
-            Some(class) => builder.device_class(class),
-            None => builder,
-        }
-    }};
+    common: Common,
 }
 
 impl Description {
     /// Of an entity that is called `usual` where the file has no name for it.
     pub(super) fn read(section: &mut Section, usual: &str) -> Description {
+        let name = section.set("NAME", value::text);
         let has_class = !matches!(section.kind, Kind::Select | Kind::Text | Kind::Light);
-        Description {
-            name: section.set("NAME", value::text).unwrap_or_else(|| usual.to_owned()),
+        let common = Common {
             device_class: if has_class { section.set("DEVICE_CLASS", value::text) } else { None },
             icon: section.set("ICON", value::text),
             category: section.set("CATEGORY", value::text),
-            enabled: section.set("ENABLED", value::switch).unwrap_or(true),
+            enabled: section.set("ENABLED", value::switch),
             entity_id: section.set("ENTITY_ID", value::text),
             delivery: section.set("DELIVERY", value::delivery),
             qos: section.set("QOS", value::qos),
-        }
+            attributes: None,
+            availability: Some(true),
+        };
+        Description { name: name.unwrap_or_else(|| usual.to_owned()), common }
     }
 
     /// The device class, where the file has one.
     pub(super) fn device_class(&self) -> Option<&str> {
-        self.device_class.as_deref()
+        self.common.device_class.as_deref()
     }
 
     /// The sensor that it is of.
@@ -92,23 +53,24 @@ impl Description {
         expire_after: Option<Duration>,
     ) -> Result<Entity, Reported> {
         let mut unit = section.set("UNIT", value::text);
-        if let (None, None, Some((class, kernels))) = (&self.device_class, &unit, feed.and_then(kernel_unit))
+        if let (None, None, Some((class, kernels))) =
+            (&self.common.device_class, &unit, feed.and_then(kernel_unit))
         {
-            self.device_class = class.map(str::to_owned);
+            self.common.device_class = class.map(str::to_owned);
             unit = Some(kernels.to_owned());
         }
-        let options = match self.device_class.as_deref() {
+        let options = match self.common.device_class.as_deref() {
             Some("enum") => section.set("OPTIONS", values::list),
             _ => None,
         };
         let is_numeric = decimals.is_some() || unit.is_some() || feed.is_some_and(counts);
-        let usual = usual_state_class(self.device_class.as_deref(), is_numeric, feed);
+        let usual = usual_state_class(self.common.device_class.as_deref(), is_numeric, feed);
         let state_class = match section.set("STATE_CLASS", value::text) {
             Some(none) if none.eq_ignore_ascii_case("none") => None,
             Some(given) => Some(given),
             None => usual.map(|it| it.as_str().to_owned()),
         };
-        let mut sensor = classified!(Sensor::new(&section.id, &self.name), self);
+        let mut sensor = Sensor::new(&section.id, &self.name).described(&self.common);
         if let Some(unit) = unit {
             sensor = sensor.unit(&unit);
         }
@@ -135,7 +97,7 @@ impl Description {
     ) -> Result<Entity, Reported> {
         let range = Duration::from_secs(1)..=Duration::from_secs(86_400);
         let off_delay = section.set("OFF_DELAY", value::duration(range));
-        let mut sensor = classified!(BinarySensor::new(&section.id, &self.name), self);
+        let mut sensor = BinarySensor::new(&section.id, &self.name).described(&self.common);
         if let Some(delay) = off_delay {
             sensor = sensor.off_delay(delay);
         }
@@ -148,7 +110,7 @@ impl Description {
     /// The event that it is of.
     pub(super) fn event(self, section: &mut Section) -> Result<Entity, Reported> {
         let types = section.event_types();
-        let event = classified!(Event::new(&section.id, &self.name, types), self);
+        let event = Event::new(&section.id, &self.name, types).described(&self.common);
         refuse_with(section, event.build())
     }
 
@@ -156,7 +118,7 @@ impl Description {
     pub(super) fn settable(self, section: &mut Section, has_brightness: bool) -> Result<Entity, Reported> {
         let id = section.id.clone();
         let built = match section.kind {
-            Kind::Button => classified!(Button::new(&id, &self.name), self).build(),
+            Kind::Button => Button::new(&id, &self.name).described(&self.common).build(),
             Kind::Number => self.number(section).build(),
             Kind::Select => {
                 // What is wrong with a list is said where it is split.
@@ -164,20 +126,20 @@ impl Description {
                     Ok(options) => options.map(|it| it.value).unwrap_or_default(),
                     Err(_) => vec!["?".to_owned()],
                 };
-                described!(Select::new(&id, &self.name, options), self).build()
+                Select::new(&id, &self.name, options).described(&self.common).build()
             }
             Kind::Text => self.text(section).build(),
             Kind::Light => {
                 let mode = if has_brightness { "brightness" } else { "onoff" };
-                described!(Light::new(&id, &self.name).color_modes([mode]), self).build()
+                Light::new(&id, &self.name).color_modes([mode]).described(&self.common).build()
             }
-            _ => classified!(Switch::new(&id, &self.name), self).build(),
+            _ => Switch::new(&id, &self.name).described(&self.common).build(),
         };
         refuse_with(section, built)
     }
 
     fn number(self, section: &mut Section) -> Number {
-        let mut number = classified!(Number::new(&section.id, &self.name), self);
+        let mut number = Number::new(&section.id, &self.name).described(&self.common);
         if let Some(unit) = section.set("UNIT", value::text) {
             number = number.unit(&unit);
         }
@@ -197,7 +159,7 @@ impl Description {
     }
 
     fn text(self, section: &mut Section) -> Text {
-        let mut text = described!(Text::new(&section.id, &self.name), self);
+        let mut text = Text::new(&section.id, &self.name).described(&self.common);
         if let Some(min) = section.set("MIN", values::chars) {
             text = text.min(min);
         }
