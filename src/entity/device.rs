@@ -19,6 +19,21 @@ pub struct Device {
     pub via: Option<ObjectId>,
 }
 
+impl Device {
+    /// The identifier of the device below this one that is called `named`: that of this one and the name, with what an identifier
+    /// may not have replaced.
+    pub fn identifier_below(&self, named: &str) -> ObjectId {
+        let whole = format!("{}_{named}", self.identifier);
+        if whole.chars().count() <= MOST_CHARS {
+            return ObjectId::sanitized(&whole);
+        }
+        // Cut alone, it might be another's, or our own.
+        let mark = format!("_{:08x}", crc32fast::hash(whole.as_bytes()));
+        let head: String = whole.chars().take(MOST_CHARS - mark.len()).collect();
+        ObjectId::sanitized(&(head + &mark))
+    }
+}
+
 /// The program that announces entities, for whoever wonders where they come from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Origin {
@@ -38,3 +53,6 @@ impl Origin {
         support_url: env!("CARGO_PKG_REPOSITORY"),
     };
 }
+
+/// The longest identifier.
+const MOST_CHARS: usize = 64;

@@ -95,6 +95,14 @@ macro_rules! common_setters {
             }
         }
 
+        #[cfg(feature = "daemon")]
+        impl $crate::entity::Described for $builder {
+            fn described(mut self, common: &$crate::entity::Common) -> $builder {
+                common.describe(&mut self.draft);
+                self
+            }
+        }
+
         impl $builder {
             /// Its icon, as `prefix:name`: `mdi:thermometer`. A device class has one of its own.
             pub fn icon(mut self, icon: &str) -> $builder {

@@ -8,6 +8,7 @@ use super::refusal::Refusal;
 use super::{Entity, EntityError, Kind, Platform};
 use crate::model::Delivery;
 use crate::model::Value;
+use crate::model::json;
 
 /// Describes an event: something that happens, such as the press of a doorbell. What happens is told once, neither
 /// retained nor repeated, and delivered after an outage too. Nothing is checked before [`Event::build`].
@@ -71,7 +72,7 @@ pub(super) fn state_payload(types: &[String], value: &Value) -> Result<String, R
             Some(Json::from_iter([("event_type", text.as_str())]).to_string())
         }
         Value::Text(text) => {
-            let object: Option<Map<_, _>> = serde_json::from_str(text).ok();
+            let object: Option<Map<_, _>> = json::from_slice(text.as_bytes()).ok();
             let found = object.as_ref().and_then(|it| it.get("event_type")).and_then(Json::as_str);
             found.is_some_and(is_known).then(|| text.clone())
         }

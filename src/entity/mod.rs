@@ -11,6 +11,8 @@ mod button;
 mod check;
 mod class;
 mod command;
+#[cfg(feature = "daemon")]
+mod common;
 mod device;
 mod device_tracker;
 mod draft;
@@ -38,6 +40,8 @@ pub use binary_sensor::BinarySensor;
 pub use button::Button;
 pub use class::StateClass;
 pub use command::{Command, CommandError};
+#[cfg(feature = "daemon")]
+pub(crate) use common::{Common, Described};
 pub use device::{Device, Origin};
 pub use device_tracker::DeviceTracker;
 pub use event::Event;

@@ -9,6 +9,7 @@ use super::state::MAX_CHARS;
 use super::{Entity, EntityError, Kind, Platform};
 use crate::model::UPDATE_KEYS;
 use crate::model::Value;
+use crate::model::json;
 
 /// Describes an update: the version of some software, and the newest there is. Nothing is checked before
 /// [`Update::build`].
@@ -140,7 +141,7 @@ impl From<UpdateState> for Value {
 pub(super) fn state_payload(value: &Value) -> Result<String, Refusal> {
     let expected = || format!("a version, or a JSON object of {}", UPDATE_KEYS.join(", "));
     let Value::Text(text) = value else { return Err(Refusal::of(expected(), value)) };
-    match serde_json::from_str::<Map<_, _>>(text) {
+    match json::from_slice::<Map<_, _>>(text.as_bytes()) {
         Ok(object) if object.is_empty() => Err(Refusal::of(expected(), value)),
         Ok(object) => {
             for (key, value) in &object {

@@ -8,6 +8,7 @@ use super::super::refusal::{Refusal, quoted};
 use super::super::state::{OFF, ON};
 use super::state::{read_brightness, read_effect, read_level, shown};
 use super::{Abilities, Color};
+use crate::model::json;
 
 /// What Home Assistant asks of a light: on or off always, and of the rest only what is to change.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +29,7 @@ pub struct LightCommand {
 
 /// The command `payload` to a light of these `abilities`; keys that we do not know are let pass.
 pub(in super::super) fn read(abilities: &Abilities, payload: &str) -> Result<LightCommand, Refusal> {
-    let object: Map<String, Json> = serde_json::from_str(payload)
+    let object: Map<String, Json> = json::from_slice(payload.as_bytes())
         .map_err(|_| Refusal::new("a JSON object with state ON or OFF", quoted(payload)))?;
     let on = match object.get("state").and_then(Json::as_str) {
         Some(ON) => true,

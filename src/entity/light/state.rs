@@ -6,6 +6,7 @@ use super::super::refusal::{Refusal, quoted};
 use super::super::state::{OFF, ON};
 use super::{Abilities, Color, LightCommand};
 use crate::model::Value;
+use crate::model::json;
 
 /// The state of a light: on or off, and what it shines like. It turns into a [`Value`]; whether the light can be like
 /// that, [`Entity::state_payload`](crate::entity::Entity::state_payload) checks.
@@ -84,10 +85,13 @@ pub(in super::super) fn state_payload(abilities: &Abilities, value: &Value) -> R
     match value {
         Value::Unknown => Ok(UNKNOWN.to_owned()),
         Value::Switch(on) => Ok(if *on { r#"{"state":"ON"}"# } else { r#"{"state":"OFF"}"# }.to_owned()),
-        Value::Text(text) => match serde_json::from_str(text) {
-            Ok(object) => check(abilities, &object).map(|()| text.clone()),
-            Err(_) => Err(refusal(value)),
-        },
+        Value::Text(text) => {
+            let mut object: Map<String, Json> =
+                json::from_slice(text.as_bytes()).map_err(|_| refusal(value))?;
+            let Some(mode) = check(abilities, &object)? else { return Ok(text.clone()) };
+            object.insert("color_mode".to_owned(), mode.into());
+            Ok(Json::Object(object).to_string())
+        }
         Value::Number(_) | Value::Unavailable => Err(refusal(value)),
     }
 }
@@ -96,7 +100,9 @@ fn refusal(value: &Value) -> Refusal {
     Refusal::of("on or off, or a JSON object with state ON or OFF", value)
 }
 
-fn check(abilities: &Abilities, object: &Map<String, Json>) -> Result<(), Refusal> {
+/// Looks whether `object` is a state of such a light. Returns the colour mode that it lacks: a command that is told again as the
+/// state has none, for Home Assistant sends none.
+fn check(abilities: &Abilities, object: &Map<String, Json>) -> Result<Option<&'static str>, Refusal> {
     if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(Refusal::new(
             format!("a JSON object of {}", KEYS.join(", ")),
@@ -112,10 +118,10 @@ fn check(abilities: &Abilities, object: &Map<String, Json>) -> Result<(), Refusa
     read_effect(object, abilities)?;
     let color = Color::read(object, abilities)?;
     match (object.get("color_mode").map(Json::as_str), color) {
-        (None, None) => Ok(()),
-        (Some(Some(mode)), Some(color)) if mode == color.mode() => Ok(()),
+        (None, color) => Ok(color.map(|it| it.mode())),
+        (Some(Some(mode)), Some(color)) if mode == color.mode() => Ok(None),
         (Some(Some(mode)), None) if abilities.modes.contains(&mode) && WITHOUT_COLOR.contains(&mode) => {
-            Ok(())
+            Ok(None)
         }
         (_, Some(color)) => Err(Refusal::new(
             format!("color_mode {:?} with such a colour", color.mode()),

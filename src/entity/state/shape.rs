@@ -146,13 +146,18 @@ fn plain(number: f64) -> Option<String> {
     if !number.is_finite() {
         return None;
     }
+    // Adding 0 makes 0 of -0.
+    let shortest = (number + 0.0).to_string();
+    let decimals = shortest.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    if decimals <= DECIMALS {
+        return Some(shortest);
+    }
     // 0 for 0.1 and above, 1 for 0.01, 2 for 0.001; what is too small to matter becomes 0. (By its text, not by
     // `log10`: that one function would map the C library's mathematics, 0.5 MB of it, into the process.)
     let scientific = format!("{number:e}");
     let exponent: i32 = scientific.split_once('e').and_then(|(_, it)| it.parse().ok())?;
     let zeros = (-exponent - 1).clamp(0, 20);
-    let rounded: f64 = format!("{number:.*}", 6 + zeros as usize).parse().ok()?;
-    // Adding 0 makes 0 of -0.
+    let rounded: f64 = format!("{number:.*}", DECIMALS + zeros as usize).parse().ok()?;
     Some((rounded + 0.0).to_string())
 }
 
@@ -161,6 +166,8 @@ fn is_instant(text: &str) -> bool {
     OffsetDateTime::parse(text, &Rfc3339).is_ok_and(|moment| moment.year() >= 1)
 }
 
+/// How many decimals tell more than any sensor knows.
+const DECIMALS: usize = 6;
 /// Home Assistant's own payloads of device trackers (`homeassistant/components/mqtt/device_tracker.py`).
 const HOME: &str = "home";
 const NOT_HOME: &str = "not_home";

@@ -199,7 +199,10 @@ fn a_light_tells_what_it_has() {
             (LightState::on().color(Color::Hs(0.0, f64::NAN)).into(), None),
             (LightState::on().color(Color::Xy(-0.1, 0.0)).into(), None),
             (LightState::on().effect("rain").into(), None),
-            (r#"{"state":"ON","color":{"r":1,"g":2,"b":3}}"#.into(), None),
+            (
+                r#"{"state":"ON","color":{"r":1,"g":2,"b":3}}"#.into(),
+                Some(r#"{"color":{"b":3,"g":2,"r":1},"color_mode":"rgb","state":"ON"}"#),
+            ),
             (r#"{"state":"ON","color_mode":"hs","color":{"r":1,"g":2,"b":3}}"#.into(), None),
             (r#"{"state":"ON","color_mode":"rgb","color":{"r":1,"g":2,"b":256}}"#.into(), None),
             (r#"{"state":"ON","color_mode":"rgb"}"#.into(), None),
