@@ -1,0 +1,7 @@
+//! The protocol as programs see it: lines in, lines out.
+
+mod answers;
+mod descriptions;
+mod reference;
+mod requests;
+mod values;
