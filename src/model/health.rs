@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Figures;
 
@@ -24,17 +24,24 @@ struct Cells {
     connections: AtomicU64,
     link_up: AtomicBool,
     degraded: AtomicBool,
-    down: Mutex<LinkDown>,
+    link: Mutex<LinkReport>,
     changed: Condvar,
 }
 
-/// Why there is no connection.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct LinkDown {
+/// The connection to the broker, as it is at one moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct LinkReport {
+    /// Whether it is up.
+    pub up: bool,
+    /// Since when it is as it is: up, or down through all attempts to make it.
+    pub since: Instant,
+    /// Host and port of the broker that is connected, or was last; `None` before the first connection.
+    pub broker: Option<String>,
     /// Why the last one ended, or could not be made; `None` before the first attempt has ended.
-    pub(crate) cause: Option<String>,
+    pub error: Option<String>,
     /// Whether there will be none any more: the bridge has ended.
-    pub(crate) ended: bool,
+    pub ended: bool,
 }
 
 impl Health {
@@ -79,6 +86,11 @@ impl Health {
         self.0.link_up.load(Relaxed)
     }
 
+    /// The connection to the broker, up or down, and since when.
+    pub fn link(&self) -> LinkReport {
+        self.locked().clone()
+    }
+
     /// Whether messages that should be on the card are only in memory, since the card did not take the last of them:
     /// it is full, read-only or gone.
     pub fn spool_degraded(&self) -> bool {
@@ -105,9 +117,10 @@ impl Health {
         self.0.degraded.store(degraded, Relaxed);
     }
 
-    /// States that the connection came up, which is counted.
-    pub(crate) fn set_link_up(&self) {
-        let _down = self.down();
+    /// States that the connection to `broker` came up, which is counted.
+    pub(crate) fn set_link_up(&self, broker: &dyn fmt::Display) {
+        let mut link = self.locked();
+        (link.up, link.since, link.broker) = (true, Instant::now(), Some(broker.to_string()));
         self.0.connections.fetch_add(1, Relaxed);
         self.0.link_up.store(true, Relaxed);
         self.0.changed.notify_all();
@@ -115,16 +128,16 @@ impl Health {
 
     /// States that the connection went down, or could not be made, and why.
     pub(crate) fn set_link_down(&self, cause: &dyn fmt::Display) {
-        let mut down = self.down();
-        down.cause = Some(cause.to_string());
-        self.0.link_up.store(false, Relaxed);
+        let mut link = self.locked();
+        link.error = Some(cause.to_string());
+        self.end_link(&mut link);
     }
 
     /// States that the bridge has ended.
     pub(crate) fn set_ended(&self) {
-        let mut down = self.down();
-        down.ended = true;
-        self.0.link_up.store(false, Relaxed);
+        let mut link = self.locked();
+        link.ended = true;
+        self.end_link(&mut link);
         self.0.changed.notify_all();
     }
 
@@ -133,18 +146,31 @@ impl Health {
     ///
     /// # Errors
     ///
-    /// [`LinkDown`] where there was no connection in time.
-    pub(crate) fn wait_link_up(&self, limit: Duration) -> Result<(), LinkDown> {
-        let down = self.down();
-        let waiting = |down: &mut LinkDown| !self.link_up() && !down.ended;
-        let waited = self.0.changed.wait_timeout_while(down, limit, waiting);
-        let (down, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if self.link_up() { Ok(()) } else { Err(down.clone()) }
+    /// What is known of the connection, where there was none in time.
+    pub(crate) fn wait_link_up(&self, limit: Duration) -> Result<(), LinkReport> {
+        let waiting = |link: &mut LinkReport| !link.up && !link.ended;
+        let waited = self.0.changed.wait_timeout_while(self.locked(), limit, waiting);
+        let (link, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if link.up { Ok(()) } else { Err(link.clone()) }
+    }
+
+    fn end_link(&self, link: &mut LinkReport) {
+        if std::mem::take(&mut link.up) {
+            link.since = Instant::now();
+        }
+        self.0.link_up.store(false, Relaxed);
     }
 
     /// The one lock here: taken where the link changes, never on the way of a message.
-    fn down(&self) -> MutexGuard<'_, LinkDown> {
-        self.0.down.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, LinkReport> {
+        self.0.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// There is none yet.
+impl Default for LinkReport {
+    fn default() -> LinkReport {
+        LinkReport { up: false, since: Instant::now(), broker: None, error: None, ended: false }
     }
 }
 
@@ -158,11 +184,32 @@ mod tests {
         assert_eq!(health.reconnects(), 0);
         for (up, reconnects) in [(true, 0), (false, 0), (true, 1), (false, 1), (true, 2)] {
             if up {
-                health.set_link_up()
+                health.set_link_up(&"pi:1883")
             } else {
                 health.set_link_down(&"cut")
             }
             assert_eq!((health.reconnects(), health.link_up()), (reconnects, up));
         }
+    }
+
+    #[test]
+    fn the_link_is_as_it_is_since_it_changed_and_not_since_it_was_last_tried() {
+        let health = Health::default();
+        let mut since = vec![health.link().since];
+        for (broker, up) in [("a:1", true), ("a:1", false), ("a:1", false), ("b:1", true), ("b:1", false)] {
+            if up {
+                health.set_link_up(&broker)
+            } else {
+                health.set_link_down(&"cut")
+            }
+            let link = health.link();
+            assert_eq!((link.up, link.broker.as_deref()), (up, Some(broker)));
+            since.push(link.since);
+        }
+        assert!(since[2] == since[3] && since.is_sorted());
+        since.dedup();
+        assert_eq!(since.len(), 5);
+        assert_eq!(health.link().error.as_deref(), Some("cut"));
+        assert_eq!(health.wait_link_up(Duration::ZERO), Err(health.link()));
     }
 }

@@ -6,6 +6,7 @@ mod delivery;
 mod filter_tree;
 mod health;
 mod id;
+pub(crate) mod json;
 mod line;
 mod message;
 mod program;
@@ -18,7 +19,7 @@ mod topic;
 
 pub use chain::Chain;
 pub use delivery::{Delivery, Fate, Figures, Report, SpoolMode};
-pub use health::Health;
+pub use health::{Health, LinkReport};
 pub use id::{IdError, ObjectId};
 pub use line::{Bias, Line, LinePlace};
 pub use message::{Incoming, Message, Qos};

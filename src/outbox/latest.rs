@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::Receipt;
+use super::Notice;
 use crate::model::Message;
 use crate::model::Topic;
 
@@ -26,7 +26,7 @@ pub(super) struct Waiting {
     /// When it was accepted.
     pub(super) accepted: Instant,
     /// Where to tell what became of it.
-    pub(super) receipt: Option<Receipt>,
+    pub(super) notice: Option<Notice>,
 }
 
 impl Latest {

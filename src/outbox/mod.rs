@@ -4,8 +4,8 @@
 //! connection is disposable, this is not: what a lost connection had in flight goes back to waiting.
 
 mod latest;
+mod notice;
 mod queue;
-mod receipt;
 pub mod spool;
 mod suspect;
 mod tally;
@@ -13,12 +13,10 @@ mod window;
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
 use latest::{Latest, Waiting};
+pub use notice::{Awaited, News, Notice};
 use queue::Queue;
 pub use queue::{Situation, SpoolNews, SpoolOrder};
-pub use receipt::{Awaited, Receipt};
 use spool::SpoolEvent;
 use suspect::Suspect;
 use tally::Tallies;
@@ -70,27 +68,29 @@ impl Outbox {
 
     /// Accepts `message` at `now`, to be given up unsent at `expires`. It replaces an older one in the same lane on
     /// the same topic, which then is never sent. It goes behind what the queue has on its topic; an announcement that
-    /// waits already is not another. `receipt` hears what became of it.
+    /// waits already is not another. `notice` hears what becomes of it.
     pub fn put(
         &mut self,
         lane: Lane,
         message: Message,
         expires: Option<Instant>,
         now: Instant,
-        receipt: Option<Receipt>,
+        notice: Option<Notice>,
     ) {
         let is_queued = match lane {
             Lane::Announcement => self.tallies.is_surely_queued(&message.topic),
             Lane::State => self.tallies.is_queued(&message.topic),
         };
         if is_queued {
-            return self.append(message, now, None, receipt);
+            return self.append(message, now, notice);
         }
-        if lane == Lane::Announcement && receipt.is_none() && self.announcements.holds(&message) {
+        if lane == Lane::Announcement && notice.is_none() && self.announcements.holds(&message) {
             return;
         }
         self.tallies.accept(&message.topic, false);
-        let waiting = Waiting { message, expires, accepted: now, receipt };
+        let mut waiting = Waiting { message, expires, accepted: now, notice };
+        // It is kept in memory, come what may.
+        waiting.notice.iter_mut().for_each(Notice::stored);
         if self.suspect.is_condemned(&waiting.message) {
             return self.end(waiting, Fate::Dropped);
         }
@@ -107,22 +107,16 @@ impl Outbox {
         }
     }
 
-    /// Accepts `message` at `now`, to be delivered behind all others that were appended before. `stored` hears once
-    /// it is on the card, as far as the mode has it there before it is delivered; otherwise at once. `receipt` hears
-    /// what became of it, in this process.
-    pub fn append(
-        &mut self,
-        message: Message,
-        now: Instant,
-        stored: Option<Sender<()>>,
-        receipt: Option<Receipt>,
-    ) {
+    /// Accepts `message` at `now`, to be delivered behind all others that were appended before. `notice` hears what becomes
+    /// of it, in this process; that it is stored as soon as it is on the card, as far as the mode has it there before it is
+    /// delivered; otherwise at once.
+    pub fn append(&mut self, message: Message, now: Instant, notice: Option<Notice>) {
         // What waits on the topic as a mere state is older, and this is the newest now.
         if let Some(older) = self.states.take(&message.topic) {
             self.end(older, Fate::Replaced);
         }
         self.tallies.accept(&message.topic, true);
-        self.queue.push(message, now, stored, receipt);
+        self.queue.push(message, now, notice);
         for topic in self.queue.make_room() {
             self.tallies.end(&topic, true, Fate::Dropped, 1);
         }
@@ -201,6 +195,21 @@ impl Outbox {
             }
         }
         self.queue.rewind();
+    }
+
+    /// Another link begins, with `window` messages in flight at most: what was handed to the one before waits again.
+    pub fn begin_anew(&mut self, window: u16) {
+        self.rewind();
+        self.window.resize(window);
+    }
+
+    /// Gives up the announcements that wait, but those that remove something: all is going to be announced otherwise.
+    pub fn forget_announcements(&mut self) {
+        let told = self.announcements.iter().filter(|it| !it.message.payload.is_empty());
+        let topics: Vec<Topic> = told.map(|it| it.message.topic.clone()).collect();
+        for topic in topics {
+            self.withdraw(Lane::Announcement, &topic);
+        }
     }
 
     /// A connection begins.
@@ -301,9 +310,9 @@ impl Outbox {
         let behind: Vec<Topic> =
             topics.filter(|it| is_opened && self.tallies.is_queued(it)).cloned().collect();
         for topic in behind {
-            if let Some(Waiting { message, accepted, receipt, .. }) = self.states.take(&topic) {
+            if let Some(Waiting { message, accepted, notice, .. }) = self.states.take(&topic) {
                 self.tallies.move_to_queue(&topic);
-                self.queue.push(message, accepted, None, receipt);
+                self.queue.push(message, accepted, notice);
             }
         }
         news
@@ -350,8 +359,8 @@ impl Outbox {
     /// `fate` came over `waiting`, which stood in a lane.
     fn end(&mut self, waiting: Waiting, fate: Fate) {
         self.tallies.end(&waiting.message.topic, false, fate, 1);
-        if let Some(receipt) = waiting.receipt {
-            receipt.tell(fate);
+        if let Some(notice) = waiting.notice {
+            notice.end(fate);
         }
     }
 

@@ -43,6 +43,11 @@ impl Window {
         Window { in_flight: BTreeMap::new(), next: 0, size: u64::from(size.max(1)), announcements: 0 }
     }
 
+    /// Has `size` messages at most from here on.
+    pub(super) fn resize(&mut self, size: u16) {
+        self.size = u64::from(size.max(1));
+    }
+
     /// Whether one more may go, `announcement` or not.
     pub(super) fn has_room(&self, announcement: bool) -> bool {
         let size = if announcement { self.size + RESERVE } else { self.size };

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::Sender;
-
 use crate::model::Fate;
 use crate::model::SpoolMode;
 use crate::model::Topic;
 
+use super::super::Notice;
 use super::super::spool::{Record, SpoolEvent};
 use super::super::tally::Tallies;
 use super::alone::{Alone, Away};
@@ -51,19 +50,13 @@ enum State {
 struct Group {
     len: u64,
     left: u64,
-    promised: Vec<Sender<()>>,
 }
 
 impl Queue {
     /// What is to be asked of the spool at `now`, the next first; `None` when nothing is, or an answer has to come first.
     pub(in super::super) fn order(&mut self, now: Instant, situation: Situation) -> Option<SpoolOrder> {
-        if !self.promised.is_empty() && !self.card.is_busy() && self.homeless().next().is_none() {
-            // Delivered before their turn came: there is nothing left to put on the card for them.
-            answer(std::mem::take(&mut self.promised));
-        }
         if self.is_silent(now) {
-            answer(std::mem::take(&mut self.promised));
-            answer(self.card.group.as_mut().map(|it| std::mem::take(&mut it.promised)).unwrap_or_default());
+            self.keep_promises();
         }
         match self.card.state {
             State::Closed if self.wants_card(now, situation) => return Some(self.open(now)),
@@ -211,11 +204,8 @@ impl Queue {
             let accepted = unix.saturating_sub(now.saturating_duration_since(it.accepted).as_secs());
             records.push(Record { accepted, message: it.message.clone() });
         }
-        // Whose message is in which group is not known: they all hear when the last of it is there.
-        let promised =
-            if self.homeless().next().is_none() { std::mem::take(&mut self.promised) } else { Vec::new() };
         self.card.asked = Some(now);
-        self.card.group = Some(Group { len: records.len() as u64, left: 0, promised });
+        self.card.group = Some(Group { len: records.len() as u64, left: 0 });
         records
     }
 
@@ -224,11 +214,11 @@ impl Queue {
         self.card.next = next;
         self.card.asked = None;
         let Some(group) = self.card.group.take() else { return };
-        answer(group.promised);
         let numbers = next.saturating_sub(group.len) + group.left..next;
         for (it, number) in self.in_memory_mut().filter(|it| it.going).zip(numbers) {
             it.going = false;
             it.number = Some(number);
+            it.notice.iter_mut().for_each(Notice::stored);
         }
         self.unload();
     }
@@ -255,7 +245,7 @@ impl Queue {
     /// What is on the card alone below the number `next` is lost. Returns how much that is.
     fn lose_below(&mut self, next: u64) -> u64 {
         if !self.card.is_away() {
-            self.receipts.lose_below(next);
+            self.notices.lose_below(next);
         }
         self.card.alone.forget_below(next)
     }
@@ -268,7 +258,7 @@ impl Queue {
             return away;
         }
         self.in_memory_mut().for_each(|it| it.number = None);
-        self.receipts.lose_below(u64::MAX);
+        self.notices.lose_below(u64::MAX);
         None
     }
 
@@ -295,23 +285,29 @@ impl Queue {
     fn left_memory(&mut self, entry: Option<Entry>, number: u64) {
         let Some(entry) = entry else { return };
         self.bytes -= entry.bytes();
-        if let Some(receipt) = entry.receipt {
-            self.receipts.keep(number, receipt);
+        if let Some(notice) = entry.notice {
+            self.notices.keep(number, notice);
         }
     }
 
     /// The card did not take the group: it stays in memory.
     fn refused(&mut self, now: Instant) {
         self.in_memory_mut().for_each(|it| it.going = false);
-        answer(self.card.group.take().map(|it| it.promised).unwrap_or_default());
-        self.card.asked = None;
+        (self.card.group, self.card.asked) = (None, None);
         self.broken(now);
     }
 
     /// The card takes nothing for now, and nobody is to wait for it.
     fn broken(&mut self, now: Instant) {
         self.card.state = State::Broken { again: now + RETRY };
-        answer(std::mem::take(&mut self.promised));
+        self.keep_promises();
+    }
+
+    /// Nobody waits for the card any more: what was promised to be there is in memory.
+    fn keep_promises(&mut self) {
+        if std::mem::take(&mut self.promised) {
+            self.in_memory_mut().filter_map(|it| it.notice.as_mut()).for_each(Notice::stored);
+        }
     }
 
     fn loaded(
@@ -329,13 +325,13 @@ impl Queue {
             if self.card.alone.pop(number) {
                 if let Some(Record { accepted, message }) = record {
                     let age = Duration::from_secs(unix.saturating_sub(accepted));
-                    let receipt = self.receipts.take(number);
-                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now), receipt);
+                    let notice = self.notices.take(number);
+                    let mut entry = Entry::new(message, now.checked_sub(age).unwrap_or(now), notice);
                     entry.number = Some(number);
                     self.bytes += entry.bytes();
                     self.front.push_back(entry);
                 } else {
-                    self.receipts.lose_below(number + 1);
+                    self.notices.lose_below(number + 1);
                     lost += 1;
                 }
             }
@@ -373,12 +369,6 @@ impl Queue {
         let worth = any || delivered == card.next || delivered >= card.released + RELEASE_AT;
         (worth && delivered > card.released).then_some(delivered)
     }
-}
-
-/// Tells those who wait that they need not any more.
-fn answer(promised: Vec<Sender<()>>) {
-    // Somebody who does not wait any more need not know.
-    promised.iter().for_each(|it| _ = it.try_send(()));
 }
 
 impl Card {

@@ -6,22 +6,20 @@
 mod alone;
 mod card;
 mod dialogue;
-mod receipts;
+mod notices;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
-
-use crossbeam_channel::Sender;
 
 use crate::model::Fate;
 use crate::model::Message;
 use crate::model::SpoolMode;
 use crate::model::Topic;
 
-use super::Receipt;
+use super::Notice;
 use card::Card;
 pub use dialogue::{Situation, SpoolNews, SpoolOrder};
-use receipts::Receipts;
+use notices::Notices;
 
 /// Messages in order, each from its acceptance to its acknowledgement.
 #[derive(Debug)]
@@ -39,9 +37,9 @@ pub(super) struct Queue {
     max_bytes: usize,
     card: Card,
     /// What is to be told of messages that are on the card alone.
-    receipts: Receipts,
-    /// Those who wait until what they had accepted is on the card.
-    promised: Vec<Sender<()>>,
+    notices: Notices,
+    /// Whether there may be notices in memory that are promised to hear when their message is on the card.
+    promised: bool,
 }
 
 /// One message in memory.
@@ -56,7 +54,7 @@ struct Entry {
     /// Whether it was delivered or given up.
     done: bool,
     /// Where to tell which.
-    receipt: Option<Receipt>,
+    notice: Option<Notice>,
 }
 
 impl Queue {
@@ -72,33 +70,25 @@ impl Queue {
             mode,
             max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
             card: Card::default(),
-            receipts: Receipts::default(),
-            promised: Vec::new(),
+            notices: Notices::default(),
+            promised: false,
         }
     }
 
-    /// Adds `message`, accepted at `now`, last. `stored` hears once it is on the card, or stays in memory for want
-    /// of a card; `receipt` what becomes of it.
-    pub(super) fn push(
-        &mut self,
-        message: Message,
-        now: Instant,
-        stored: Option<Sender<()>>,
-        receipt: Option<Receipt>,
-    ) {
-        let entry = Entry::new(message, now, receipt);
+    /// Adds `message`, accepted at `now`, last. `notice` hears what becomes of it, and once it is on the card, or stays in
+    /// memory for want of one.
+    pub(super) fn push(&mut self, message: Message, now: Instant, notice: Option<Notice>) {
+        let mut entry = Entry::new(message, now, notice);
+        if let Some(notice) = entry.notice.as_mut().filter(|it| it.is_promised()) {
+            if self.mode == SpoolMode::Always && !self.card.is_broken() && !self.is_silent(now) {
+                self.promised = true;
+            } else {
+                notice.stored();
+            }
+        }
         self.bytes += entry.bytes();
         if self.card.holds_back() || !self.back.is_empty() { &mut self.back } else { &mut self.front }
             .push_back(entry);
-        match stored {
-            Some(stored) if self.mode == SpoolMode::Always && !self.card.is_broken() => {
-                self.promised.push(stored)
-            }
-            Some(stored) => {
-                let _ = stored.try_send(());
-            }
-            None => {}
-        }
     }
 
     /// Drops the oldest that are not in flight until memory is within its limit. Returns the topics they were on.
@@ -227,10 +217,10 @@ impl Queue {
         counts
     }
 
-    /// How many receipts are kept for messages on the card alone.
+    /// How many notices are kept for messages on the card alone.
     #[cfg(test)]
-    pub(super) fn receipts_kept(&self) -> usize {
-        self.receipts.len()
+    pub(super) fn notices_kept(&self) -> usize {
+        self.notices.len()
     }
 
     /// Whether the card had messages that are in memory, and nobody knows whether it still has.
@@ -244,14 +234,14 @@ impl Queue {
 }
 
 impl Entry {
-    fn new(message: Message, accepted: Instant, receipt: Option<Receipt>) -> Entry {
-        Entry { message, accepted, number: None, going: false, done: false, receipt }
+    fn new(message: Message, accepted: Instant, notice: Option<Notice>) -> Entry {
+        Entry { message, accepted, number: None, going: false, done: false, notice }
     }
 
     /// Says that `fate` came over it, where anybody is to know.
     fn tell(&mut self, fate: Fate) {
-        if let Some(receipt) = self.receipt.take() {
-            receipt.tell(fate);
+        if let Some(notice) = self.notice.take() {
+            notice.end(fate);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use fastrand::Rng;
 
 use super::*;
@@ -19,19 +18,44 @@ struct Life {
     connected: bool,
     in_flight: Vec<(Token, (String, u32))>,
     /// What this process has accepted, and has not been told the end of.
-    receipts: BTreeMap<(String, u32), Awaited>,
+    notices: BTreeMap<(String, u32), Heard>,
     /// What this process knows to be delivered.
     delivered: BTreeSet<(String, u32)>,
     /// By topic, the numbers that the broker saw for the first time, in that order.
     seen: BTreeMap<String, Vec<u32>>,
-    /// Numbers given out, and the promises of those whose promise was not kept yet.
+    /// Numbers given out, and those that were said to be stored.
     accepted: BTreeMap<String, u32>,
-    promises: Vec<(String, u32, Receiver<()>)>,
     kept: Vec<(String, u32)>,
     /// What was said as a mere state.
     states: Vec<(String, u32)>,
     /// The last of them on `s` that an ended process may have taken with it.
     restarted_at: Option<u32>,
+}
+
+/// What one notice has said.
+struct Heard {
+    news: Receiver<News>,
+    stored: bool,
+    ended: Option<Option<Fate>>,
+}
+
+impl Heard {
+    fn new(news: Receiver<News>) -> Heard {
+        Heard { news, stored: false, ended: None }
+    }
+
+    /// Takes what was said since. Returns whether that is that the message is stored: never twice, nor anything after the end.
+    fn listen(&mut self) -> bool {
+        let before = self.stored;
+        for news in self.news.try_iter() {
+            assert_eq!(self.ended, None, "{news:?} comes after the end");
+            match news {
+                News::Stored => assert!(!std::mem::replace(&mut self.stored, true), "stored twice"),
+                News::Ended(fate) => self.ended = Some(fate),
+            }
+        }
+        self.stored && !before
+    }
 }
 
 impl Life {
@@ -45,11 +69,10 @@ impl Life {
             now: Instant::now(),
             connected: false,
             in_flight: Vec::new(),
-            receipts: BTreeMap::new(),
+            notices: BTreeMap::new(),
             delivered: BTreeSet::new(),
             seen: BTreeMap::new(),
             accepted: BTreeMap::new(),
-            promises: Vec::new(),
             kept: Vec::new(),
             states: Vec::new(),
             restarted_at: None,
@@ -79,11 +102,11 @@ impl Life {
         }
         let situation = if self.connected { Situation::Connected } else { Situation::Away };
         self.card.take_orders(&mut self.outbox, self.now, situation);
-        let (kept, promises) =
-            std::mem::take(&mut self.promises).into_iter().partition(|it| it.2.try_recv().is_ok());
-        self.promises = promises;
-        let kept: Vec<(String, u32, Receiver<()>)> = kept;
-        self.kept.extend(kept.into_iter().map(|(topic, number, _)| (topic, number)));
+        for (message, heard) in &mut self.notices {
+            if !heard.stored && heard.listen() {
+                self.kept.push(message.clone());
+            }
+        }
         let figures = self.outbox.total(None);
         assert!(self.failing || figures.dropped == 0, "there was room for all");
     }
@@ -106,11 +129,9 @@ impl Life {
         let topic = ["a", "b", "c"][self.rng.usize(0..3)].to_owned();
         for _ in 0..self.rng.u32(1..40) {
             let next = self.accepted.entry(topic.clone()).or_default();
-            let (stored, heard) = bounded(1);
-            let (receipt, awaited) = Receipt::channel();
-            self.outbox.append(message(&topic, &next.to_string()), self.now, Some(stored), Some(receipt));
-            self.receipts.insert((topic.clone(), *next), awaited);
-            self.promises.push((topic.clone(), *next, heard));
+            let (notice, news) = promised();
+            self.outbox.append(message(&topic, &next.to_string()), self.now, Some(notice));
+            self.notices.insert((topic.clone(), *next), Heard::new(news));
             *next += 1;
         }
     }
@@ -119,9 +140,10 @@ impl Life {
     fn put(&mut self) {
         let topic = ["a", "s"][self.rng.usize(0..2)].to_owned();
         let next = self.accepted.entry(topic.clone()).or_default();
-        let (receipt, awaited) = Receipt::channel();
-        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now, Some(receipt));
-        self.receipts.insert((topic.clone(), *next), awaited);
+        let (tell, news) = unbounded();
+        let notice = Notice::new(move |it| _ = tell.send(it));
+        self.outbox.put(Lane::State, message(&topic, &next.to_string()), None, self.now, Some(notice));
+        self.notices.insert((topic.clone(), *next), Heard::new(news));
         self.states.push((topic, *next));
         *next += 1;
     }
@@ -161,30 +183,31 @@ impl Life {
         let (token, message) = self.in_flight.swap_remove(at);
         self.outbox.acknowledge(token);
         self.delivered.insert(message.clone());
-        // One of an earlier process has no receipt in this one.
-        if let Some(it) = self.receipts.remove(&message) {
-            assert_eq!(it.wait(Duration::ZERO), Ok(Fate::Delivered), "{message:?}");
+        // One of an earlier process has no notice in this one.
+        if let Some(mut it) = self.notices.remove(&message) {
+            if it.listen() {
+                self.kept.push(message.clone());
+            }
+            assert_eq!(it.ended, Some(Some(Fate::Delivered)), "{message:?}");
         }
     }
 
     /// What was not acknowledged is not told, but for states that a newer message replaced.
-    fn check_receipts(&mut self) {
-        let states = &self.states;
-        self.receipts.retain(|message, it| match it.wait(Duration::ZERO) {
-            Ok(fate) => {
-                assert!(fate == Fate::Replaced && states.contains(message), "{message:?} {fate:?}");
-                false
+    fn check_notices(&mut self) {
+        let (states, kept) = (&self.states, &mut self.kept);
+        self.notices.retain(|message, it| {
+            if it.listen() {
+                kept.push(message.clone());
             }
-            Err(untold) => {
-                assert_eq!(untold, RecvTimeoutError::Timeout, "{message:?}");
-                true
-            }
+            let replaced = it.ended == Some(Some(Fate::Replaced)) && states.contains(message);
+            assert!(it.ended.is_none() || replaced, "{message:?} {:?}", it.ended);
+            !replaced
         });
     }
 
     fn cut(&mut self) {
         self.connected = false;
-        self.check_receipts();
+        self.check_notices();
         self.in_flight.clear();
         self.outbox.rewind();
     }
@@ -199,11 +222,12 @@ impl Life {
         }
         self.card.orders.clear();
         self.card.failed = false;
-        self.check_receipts();
+        self.check_notices();
         self.delivered.clear();
         self.outbox = Outbox::new(20, self.mode, 1 << 30);
-        for (message, it) in std::mem::take(&mut self.receipts) {
-            assert_eq!(it.wait(Duration::ZERO), Err(RecvTimeoutError::Disconnected), "{message:?}");
+        for (message, mut it) in std::mem::take(&mut self.notices) {
+            it.listen();
+            assert_eq!(it.ended, Some(None), "{message:?}");
         }
         // What was not promised is not to be expected, and must not leave gaps that look like losses.
         let order = self.outbox.open_spool(self.now);
@@ -224,15 +248,15 @@ impl Life {
                 self.acknowledge_one(0);
             }
             if self.outbox.is_empty() {
-                self.check_receipts();
-                if let Some(it) = self.receipts.keys().next() {
+                self.check_notices();
+                if let Some(it) = self.notices.keys().next() {
                     panic!(
                         "{it:?} {} seen {:?} delivered {:?} state {} n {}",
-                        self.outbox.queue.receipts_kept(),
+                        self.outbox.queue.notices_kept(),
                         self.seen[&it.0].contains(&it.1),
                         self.delivered.contains(it),
                         self.states.contains(it),
-                        self.receipts.len()
+                        self.notices.len()
                     );
                 }
                 return;

@@ -204,7 +204,7 @@ fn a_message_is_not_given_up_where_the_broker_acknowledges_nothing_or_another_is
     for at in 0..40 {
         outbox.connected();
         put(&mut outbox, "a", "1");
-        outbox.append(message("b", &at.to_string()), Instant::now(), None, None);
+        outbox.append(message("b", &at.to_string()), Instant::now(), None);
         sent(&mut outbox, true);
         // Either nothing is acknowledged, or all that was there.
         if at % 9 == 8 {

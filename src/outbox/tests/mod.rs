@@ -2,10 +2,12 @@
 
 mod chance;
 mod lanes;
+mod notices;
 mod queue;
-mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
+
+use crossbeam_channel::{Receiver, unbounded};
 
 use super::spool::{Record, SpoolError};
 use super::*;
@@ -21,6 +23,14 @@ fn message(topic: &str, payload: &str) -> Message {
 
 fn put(outbox: &mut Outbox, topic: &str, payload: &str) {
     outbox.put(Lane::State, message(topic, payload), None, Instant::now(), None);
+}
+
+/// A notice of a message that is promised to be on the card first, and what it says.
+fn promised() -> (Notice, Receiver<News>) {
+    let (tell, told) = unbounded();
+    let mut notice = Notice::new(move |news| _ = tell.send(news));
+    notice.promise();
+    (notice, told)
 }
 
 fn replaced(outbox: &Outbox) -> u64 {

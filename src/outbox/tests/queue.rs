@@ -1,7 +1,5 @@
 //! What must all be delivered: in memory, on the card and back.
 
-use crossbeam_channel::bounded;
-
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -9,7 +7,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Appends messages on `topic` with these numbers for payloads.
 fn append(outbox: &mut Outbox, topic: &str, numbers: std::ops::Range<u32>) {
     for number in numbers {
-        outbox.append(message(topic, &number.to_string()), Instant::now(), None, None);
+        outbox.append(message(topic, &number.to_string()), Instant::now(), None);
     }
 }
 
@@ -115,8 +113,8 @@ fn with_the_card_always_a_message_is_stored_before_it_is_promised_and_those_that
     let (mut card, now) = (Card::default(), Instant::now());
     let mut promises = Vec::new();
     for number in 0..10 {
-        let (stored, heard) = bounded(1);
-        outbox.append(message("a", &number.to_string()), now, Some(stored), None);
+        let (notice, heard) = promised();
+        outbox.append(message("a", &number.to_string()), now, Some(notice));
         card.take_orders(&mut outbox, now, Situation::Connected);
         promises.push(heard);
     }
@@ -124,7 +122,7 @@ fn with_the_card_always_a_message_is_stored_before_it_is_promised_and_those_that
     card.answer(&mut outbox, now); // It is open,
     card.take_orders(&mut outbox, now, Situation::Connected);
     card.answer(&mut outbox, now); // and has the group.
-    assert!(promises.iter().all(|it| it.try_recv().is_ok()));
+    assert!(promises.iter().all(|it| it.try_iter().eq([News::Stored])));
     assert_eq!((card.appends, card.records.len()), (1, 10));
 }
 
@@ -133,14 +131,12 @@ fn with_the_card_always_nobody_waits_for_it_with_a_message_that_the_broker_has_a
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
     let (mut card, now) = (Card::default(), Instant::now());
     card.settle(&mut outbox, now, Situation::Connected);
-    let promises: Vec<_> = ["stored", "not stored"]
-        .map(|payload| {
-            let (stored, heard) = bounded(1);
-            outbox.append(message("a", payload), now, Some(stored), None);
-            card.take_orders(&mut outbox, now, Situation::Connected);
-            heard
-        })
-        .into();
+    let promises = ["stored", "not stored"].map(|payload| {
+        let (notice, heard) = promised();
+        outbox.append(message("a", payload), now, Some(notice));
+        card.take_orders(&mut outbox, now, Situation::Connected);
+        heard
+    });
     let mut tokens = Vec::new();
     while card.answer(&mut outbox, now) {
         outbox.send(now, true, |token, _| {
@@ -151,40 +147,43 @@ fn with_the_card_always_nobody_waits_for_it_with_a_message_that_the_broker_has_a
         card.take_orders(&mut outbox, now, Situation::Connected);
     }
     assert!(outbox.is_empty());
-    assert!(promises.iter().all(|it| it.try_recv().is_ok()));
+    assert!(promises.iter().all(|it| it.try_iter().eq([News::Ended(Some(Fate::Delivered))])));
 }
 
 #[test]
-fn what_goes_to_the_card_at_once_is_bounded_and_is_promised_when_all_of_it_is_there() {
+fn what_goes_to_the_card_at_once_is_bounded_and_each_is_told_when_it_is_there() {
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 16 << 20);
     let (mut card, now) = (Card::default(), Instant::now());
-    let (stored, heard) = bounded(1);
+    let mut told = Vec::new();
     for number in 0..700 {
-        let stored = Some(stored.clone()).filter(|_| number == 699);
-        outbox.append(message("a", &format!("{number:1024}")), now, stored, None);
+        let (notice, heard) = promised();
+        outbox.append(message("a", &format!("{number:1024}")), now, Some(notice));
+        told.push(heard);
     }
     let mut groups = Vec::new();
     while outbox.on_card() < 700 {
-        assert!(heard.is_empty(), "{} of 700 are on the card", outbox.on_card());
         card.take_orders(&mut outbox, now, Situation::Away);
         if let Some(SpoolOrder::Append(records)) = card.orders.front() {
             groups.push(records.iter().map(|it| it.message.payload.len()).sum::<usize>());
         }
         card.answer(&mut outbox, now);
+        let there = outbox.on_card() as usize;
+        assert!(told[..there].iter().all(|it| it.len() == 1) && told[there..].iter().all(Receiver::is_empty));
     }
     assert!(groups.iter().all(|it| *it <= 256 << 10) && groups.len() < 6, "{groups:?}");
-    assert!(heard.try_recv().is_ok());
     assert_eq!(drained(&mut outbox, &mut card), Vec::from_iter(0..700));
+    let whole = [News::Stored, News::Ended(Some(Fate::Delivered))];
+    assert!(told.iter().all(|it| it.try_iter().eq(whole)));
 }
 
 #[test]
 fn a_card_that_takes_nothing_leaves_all_in_memory_until_it_does() {
     let mut outbox = Outbox::new(WINDOW, SpoolMode::Always, 1 << 20);
     let (mut card, now) = (Card { full: true, ..Card::default() }, Instant::now());
-    let (stored, heard) = bounded(1);
-    outbox.append(message("a", "0"), now, Some(stored), None);
+    let (notice, heard) = promised();
+    outbox.append(message("a", "0"), now, Some(notice));
     card.settle(&mut outbox, now, Situation::Away);
-    assert!(heard.try_recv().is_ok(), "nobody waits for a card that does not work");
+    assert_eq!(heard.try_recv(), Ok(News::Stored), "nobody waits for a card that does not work");
     assert!(outbox.is_degraded(now));
     append(&mut outbox, "a", 1..300);
     card.settle(&mut outbox, now, Situation::Away);
@@ -370,8 +369,8 @@ fn what_the_card_has_damaged_is_counted_and_the_rest_delivered() {
 fn the_oldest_is_as_old_as_it_is() {
     let mut outbox = outbox();
     let now = Instant::now();
-    outbox.append(message("a", "0"), now - MINUTE, None, None);
-    outbox.append(message("a", "1"), now, None, None);
+    outbox.append(message("a", "0"), now - MINUTE, None);
+    outbox.append(message("a", "1"), now, None);
     assert_eq!(outbox.total(Some(now)).oldest, Some(MINUTE));
     assert_eq!(outbox.of(&Topic::new("a").unwrap(), now).oldest, Some(MINUTE));
     sent(&mut outbox, true);
@@ -387,14 +386,15 @@ fn nobody_waits_for_a_card_that_does_not_answer_and_memory_stays_within_its_limi
     append(&mut outbox, "a", 0..1);
     card.take_orders(&mut outbox, now, Situation::Away); // It is asked to open,
     let order = outbox.order_due(now, Situation::Away);
-    let (stored, heard) = bounded(1);
-    outbox.append(message("a", "1"), now, Some(stored), None);
+    let (notice, heard) = promised();
+    outbox.append(message("a", "1"), now, Some(notice));
     assert!(heard.is_empty() && !outbox.is_spool_silent(now));
     let later = order.expect("it is not waited for without end");
     put(&mut outbox, "s", "on");
     assert_eq!(sent(&mut outbox, true), [""; 0], "it may have older messages");
     card.take_orders(&mut outbox, later, Situation::Away);
-    assert!(heard.try_recv().is_ok() && outbox.is_spool_silent(later) && outbox.is_degraded(later));
+    assert_eq!(heard.try_recv(), Ok(News::Stored));
+    assert!(outbox.is_spool_silent(later) && outbox.is_degraded(later));
     assert_eq!(outbox.order_due(later, Situation::Away), None, "nothing more comes of waiting");
     let mut goes = Vec::new();
     outbox.send(later, true, |_, message| {
@@ -408,7 +408,7 @@ fn nobody_waits_for_a_card_that_does_not_answer_and_memory_stays_within_its_limi
     // The same with a group under way.
     card.take_orders(&mut outbox, later, Situation::Away);
     for _ in 0..40 {
-        outbox.append(message("a", &"x".repeat(1 << 20)), later, None, None);
+        outbox.append(message("a", &"x".repeat(1 << 20)), later, None);
     }
     assert!(outbox.total(None).dropped >= 20, "{:?}", outbox.total(None));
     assert!(card.answer(&mut outbox, later));

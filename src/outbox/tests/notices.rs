@@ -12,16 +12,16 @@ const DROPPED: Told = Ok(Fate::Dropped);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn put(outbox: &mut Outbox, topic: &str, payload: &str, expires: Option<Instant>) -> Awaited {
-    let (receipt, awaited) = Receipt::channel();
-    outbox.put(Lane::State, message(topic, payload), expires, Instant::now(), Some(receipt));
+    let (notice, awaited) = Notice::channel();
+    outbox.put(Lane::State, message(topic, payload), expires, Instant::now(), Some(notice));
     awaited
 }
 
 /// Appends messages with these numbers for payloads.
 fn append(outbox: &mut Outbox, numbers: std::ops::Range<u32>) -> Vec<Awaited> {
     let one = |number: u32| {
-        let (receipt, awaited) = Receipt::channel();
-        outbox.append(message("a", &number.to_string()), Instant::now(), None, Some(receipt));
+        let (notice, awaited) = Notice::channel();
+        outbox.append(message("a", &number.to_string()), Instant::now(), Some(notice));
         awaited
     };
     numbers.map(one).collect()
@@ -112,8 +112,8 @@ fn a_state_past_its_time_is_told_expired() {
 fn an_announcement_said_twice_is_told_to_both() {
     let mut outbox = outbox();
     let [first, second] = [(); 2].map(|()| {
-        let (receipt, awaited) = Receipt::channel();
-        outbox.put(Lane::Announcement, message("a", "x"), None, Instant::now(), Some(receipt));
+        let (notice, awaited) = Notice::channel();
+        outbox.put(Lane::Announcement, message("a", "x"), None, Instant::now(), Some(notice));
         awaited
     });
     outbox.put(Lane::Announcement, message("a", "x"), None, Instant::now(), None);
@@ -215,8 +215,8 @@ fn whoever_waits_no_more_costs_nothing_however_long_the_outage() {
         card.settle(&mut outbox, Instant::now() + MINUTE, Situation::Away);
         drop(impatient);
     }
-    assert!(outbox.queue.receipts_kept() < 700, "{}", outbox.queue.receipts_kept());
+    assert!(outbox.queue.notices_kept() < 700, "{}", outbox.queue.notices_kept());
     drain(&mut outbox, &mut card);
     assert_eq!(all_told(&patient), [(DELIVERED, 300)]);
-    assert_eq!(outbox.queue.receipts_kept(), 0);
+    assert_eq!(outbox.queue.notices_kept(), 0);
 }
