@@ -40,12 +40,22 @@ impl Mailbox {
 
     /// A mailbox and the receiving end of it. `closing` is called when that is dropped, by the thread that does.
     pub fn channel(closing: impl FnOnce() + Send + Sync + 'static) -> (Mailbox, Messages) {
+        Mailbox::ringing(closing, || {})
+    }
+
+    /// As [`Mailbox::channel`], for a reader that waits for something else: `ring` is called whenever a message was put in,
+    /// and when there will be none any more, by the thread that does so. It must not block.
+    pub fn ringing(
+        closing: impl FnOnce() + Send + Sync + 'static,
+        ring: impl Fn() + Send + 'static,
+    ) -> (Mailbox, Messages) {
         let (sender, receiver) = unbounded();
         let dropped = Arc::new(AtomicU64::new(0));
         let messages = receiver.clone();
         let channel = Channel {
             sender,
             receiver,
+            ring: Ring(Box::new(ring)),
             lengths: VecDeque::new(),
             load: Load::default(),
             dropped: Arc::clone(&dropped),
@@ -105,6 +115,8 @@ pub(super) enum Kind {
 pub(super) struct Channel {
     /// Without a bound of its own: a bounded one takes the memory of all its 1,024 places at once.
     sender: Sender<Incoming>,
+    /// Behind the sender, so that the reader can see the end when it rings for the last time.
+    ring: Ring,
     /// Takes the oldest out.
     receiver: Receiver<Incoming>,
     /// Bytes of each message that waits, and perhaps of some before them: the subscriber takes them unseen.
@@ -134,6 +146,8 @@ impl Channel {
         self.lengths.push_back(bytes);
         self.load.add(bytes);
         let _ = self.sender.send(incoming.clone()); // Never fails: we hold a receiver.
+        // Each time: whether the reader has seen that it was empty, nobody knows.
+        (self.ring.0)();
         Pushed { dropped, was_empty }
     }
 
@@ -143,6 +157,15 @@ impl Channel {
         for bytes in self.lengths.drain(..taken) {
             self.load.subtract(bytes);
         }
+    }
+}
+
+/// Wakes whoever reads, at the end too.
+struct Ring(Box<dyn Fn() + Send>);
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 
@@ -222,6 +245,26 @@ mod tests {
         check(&[600_000, MOST_BYTES - 600_000], &[600_000, MOST_BYTES - 600_000]);
         check(&[600_000, MOST_BYTES - 600_000 + 1], &[MOST_BYTES - 600_000 + 1]);
         check(&[300_000, 300_000, 300_000, 600_000], &[300_000, 600_000]);
+    }
+
+    #[test]
+    fn whoever_waits_for_something_else_is_woken_by_each_message_and_by_the_end() {
+        let (ring, rung) = unbounded();
+        let (Mailbox(Kind::Channel(mut channel)), messages) =
+            Mailbox::ringing(|| {}, move || _ = ring.send(()))
+        else {
+            unreachable!("it was made as a channel");
+        };
+        for _ in 0..2 {
+            channel.push(&incoming("t", "x"));
+            assert_eq!((rung.try_iter().count(), messages.len()), (1, 1));
+            messages.try_recv().unwrap();
+        }
+        // Seen by the reader when it rings, whoever of the two is first.
+        let reader = std::thread::spawn(move || (rung.recv(), messages.try_recv()));
+        drop(channel);
+        let (rung, end) = reader.join().unwrap();
+        assert_eq!((rung, end), (Ok(()), Err(crossbeam_channel::TryRecvError::Disconnected)));
     }
 
     #[test]

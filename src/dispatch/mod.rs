@@ -91,6 +91,18 @@ impl Dispatch {
         Some(filter)
     }
 
+    /// Has the subscription `id` have what `new` matches from here on, where it had what `old` matches until now. Returns
+    /// whether it had.
+    pub fn move_to(&mut self, id: SubscriptionId, old: &TopicFilter, new: &TopicFilter) -> bool {
+        let Some(subscription) = self.subscriptions.get_mut(&id).filter(|it| it.filter == *old) else {
+            return false;
+        };
+        self.tree.remove(old, &id);
+        self.tree.insert(new, id);
+        subscription.filter = new.clone();
+        true
+    }
+
     /// Whether `id` is subscribed.
     pub fn holds(&self, id: SubscriptionId) -> bool {
         self.subscriptions.contains_key(&id)

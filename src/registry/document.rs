@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::model::Topic;
+use crate::model::json;
 
 use super::Flaw;
 use super::MAX_PAYLOAD;
@@ -192,7 +193,7 @@ fn object(payload: &[u8]) -> Result<Map<String, Value>, Flaw> {
     if payload.is_empty() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(payload).map_err(Flaw::Json)? {
+    match json::from_slice(payload).map_err(Flaw::Json)? {
         Value::Object(object) => Ok(object),
         _ => Err(Flaw::NotAnObject { key: "the payload" }),
     }

@@ -97,6 +97,11 @@ impl Registry {
         }
     }
 
+    /// How much it may know.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// What to listen to in any case: the discovery topics, and the layout where that is followed.
     pub fn filters(&self) -> Vec<TopicFilter> {
         let discovery = ["+/+/config", "+/+/+/config"].map(|it| (&self.discovery_prefix, it));
@@ -179,6 +184,11 @@ impl Registry {
     pub fn set(&self, id: &str, wanted: &Map<String, Value>) -> Option<Result<Vec<Message>, SetError>> {
         let (_, known) = self.find(id)?;
         Some(capability::set(known.platform, &known.config(), &known.fields, wanted))
+    }
+
+    /// The identifiers of all entities, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.entities.keys()
     }
 
     /// How many entities are known.

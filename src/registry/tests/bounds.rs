@@ -145,3 +145,25 @@ fn mutate(payload: &mut Vec<u8>, random: &mut fastrand::Rng, messages: &[(String
         }
     }
 }
+
+#[test]
+fn what_is_nested_deep_does_not_exhaust_the_stack_of_a_bridge() {
+    let nested = |levels: usize| format!("{}{}", r#"{"a":"#.repeat(levels) + "1", "}".repeat(levels));
+    let body = move || {
+        let mut bench = Bench::with(Limits::default());
+        for levels in [31, 32, 33, 120, 126, 127, 128, 100_000] {
+            let deep = nested(levels);
+            let config = format!(r#"{{"stat_t":"s","json_attr_t":"s","dev":{deep},"cmps":{deep}}}"#);
+            bench.hear("homeassistant/sensor/deep/config", &config);
+            bench.hear("homeassistant/device/deep/config", &config);
+            bench.hear(
+                "homeassistant/sensor/plain/config",
+                r#"{"stat_t":"s","json_attr_t":"s","val_tpl":"{{ value_json.a.a }}"}"#,
+            );
+            bench.hear("s", &deep);
+            let _ = bench.registry.device("sensor_plain", Instant::now());
+        }
+    };
+    // As large as that of the thread `bridge`.
+    std::thread::Builder::new().stack_size(256 << 10).spawn(body).unwrap().join().unwrap();
+}

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::model::json;
+
 /// A value in a template. Numbers are kept as Python keeps them apart: `21` is not `21.0`.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Py {
@@ -20,9 +22,9 @@ pub(in super::super) enum Py {
 }
 
 impl Py {
-    /// The JSON `text`, where it is that; nested at most 127 deep (the parser's limit).
+    /// The JSON `text`, where it is that; nested at most 32 deep.
     pub(in super::super) fn parse(text: &str) -> Option<Py> {
-        serde_json::from_str(text).ok()
+        json::from_slice(text.as_bytes()).ok()
     }
 
     /// The value behind `key`, where this is a dict that has it.
