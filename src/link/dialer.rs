@@ -91,7 +91,10 @@ impl Dialer {
                 kept.begin_at(&broker);
             }
             let mut mqtt = options.mqtt(target)?;
-            mqtt.set_last_will(options.last_will()).set_clean_session(options.client.clean_session);
+            mqtt.set_clean_session(options.client.clean_session);
+            if let Some(will) = options.last_will() {
+                mqtt.set_last_will(will);
+            }
             let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
             let opened = Connection::open(options, mqtt, target, left);
             if let (Err(cause), Some(kept)) = (&opened, passage.kept()) {
@@ -197,6 +200,19 @@ mod tests {
         assert_eq!(wire.next(), None);
         // Its end of the channel goes with it.
         wait_until(|| matches!(events.try_recv(), Err(TryRecvError::Disconnected)));
+    }
+
+    #[test]
+    fn the_broker_is_given_a_will_only_where_there_is_one() {
+        for has_will in [true, false] {
+            let peer = Peer::new();
+            let mut options = options(peer.port());
+            options.will.take_if(|_| !has_will);
+            let (_link, _events) = start(options);
+            let (kind, connect) = peer.accept().packet();
+            // The flags of CONNECT (MQTT 3.1.1, section 3.1.2.3): bit 2 is that of the will.
+            assert_eq!((kind, connect[7] & 4 != 0), (0x10, has_will));
+        }
     }
 
     #[test]

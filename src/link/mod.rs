@@ -11,7 +11,7 @@
 //! has kept its side too: then delivery at QoS 2 is exactly once. A broker that has lost the session, or is
 //! another one than before, gets everything anew, as does the first one after the start of the program. Where a login
 //! went unanswered it is not certain whether the session that is there is ours; then a message to a topic of our own,
-//! `session` below that of the will, shows it.
+//! `session` below that of the will, shows it where there is a will.
 
 mod attempt;
 mod cause;
@@ -140,7 +140,8 @@ impl Link {
         self.end(limit)
     }
 
-    fn end(&mut self, limit: Duration) -> bool {
+    /// As [`Link::stop`], for an owner that has another to put in its place.
+    pub fn end(&mut self, limit: Duration) -> bool {
         let Some(mut worker) = self.worker.take() else { return true };
         worker.request_stop(); // Must come before the look at the current connection: see `Passage::serve`.
         self.current.disconnect();

@@ -30,8 +30,9 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// Client identifier, times and limits.
     pub client: Client,
-    /// What the broker publishes for us when the connection ends without our word.
-    pub will: Message,
+    /// What the broker publishes for us when the connection ends without our word; `None`: nobody is to hear of it, as of an
+    /// errand beside the daemon.
+    pub will: Option<Message>,
     /// What to subscribe to from the first moment of each connection, the most important first, in one packet. When
     /// packets larger than `client.max_packet_bytes` end connections, filters are left out: first those of
     /// [`super::Session::subscribe`], then these from the last on. QoS 2 is asked for as QoS 1.
@@ -129,9 +130,9 @@ impl Options {
     }
 
     /// The will, as rumqttc has it.
-    pub(super) fn last_will(&self) -> LastWill {
-        let will = &self.will;
-        LastWill::new(will.topic.as_str(), &*will.payload, level(will.qos), will.retain)
+    pub(super) fn last_will(&self) -> Option<LastWill> {
+        let will = self.will.as_ref()?;
+        Some(LastWill::new(will.topic.as_str(), &*will.payload, level(will.qos), will.retain))
     }
 }
 

@@ -64,7 +64,8 @@ impl Passage {
     /// A passage for what `options` subscribe to, before the first connection.
     pub(super) fn new(options: &Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Passage {
         let client = &options.client;
-        let witness = if client.clean_session { None } else { Witness::below(&options.will.topic) };
+        let will = options.will.as_ref().filter(|_| !client.clean_session);
+        let witness = will.and_then(|it| Witness::below(&it.topic));
         let own = witness.iter().map(Witness::subscription);
         let subscriptions: Vec<_> = own.chain(options.subscriptions.iter().cloned()).collect();
         Passage {

@@ -55,7 +55,7 @@ pub(super) fn options(port: u16) -> Options {
             reconnect_delay_max: Duration::from_millis(40),
             ..client()
         },
-        will: message("luigi/test/availability", "offline", Qos::AtLeastOnce),
+        will: Some(message("luigi/test/availability", "offline", Qos::AtLeastOnce)),
         subscriptions: Vec::new(),
     }
 }

@@ -61,7 +61,7 @@ impl Scout {
         let better = if broker.failback_interval.is_some() { here } else { 0 };
         let errand = |rank| match rank {
             rank if rank < better => Some(Errand::Return(rank)),
-            rank if left_behind.contains(&rank) => Some(Errand::Farewell(rank)),
+            rank if options.will.is_some() && left_behind.contains(&rank) => Some(Errand::Farewell(rank)),
             _ => None,
         };
         let errands: Vec<Errand> = (0..broker.endpoints.len()).filter_map(errand).collect();
@@ -178,7 +178,9 @@ impl Walk {
 
     /// Publishes what the will would have said, and waits until the broker has it.
     fn say_offline(&self, connection: &mut Connection) -> Result<(), LinkError> {
-        let (will, deadline) = (&self.options.will, Instant::now() + WORD_LIMIT);
+        // Without a will there is no such errand.
+        let Some(will) = &self.options.will else { return Ok(()) };
+        let deadline = Instant::now() + WORD_LIMIT;
         let published = connection.client().try_publish(
             will.topic.as_str(),
             QoS::AtLeastOnce,
@@ -231,7 +233,7 @@ mod tests {
         fn start(change: impl FnOnce(&mut Options)) -> Pair {
             let (first, second) = (Peer::new(), Peer::new());
             let mut options = options_for(&[&first, &second]);
-            options.will.retain = true;
+            options.will.iter_mut().for_each(|it| it.retain = true);
             change(&mut options);
             let (told, events) = bounded(64);
             Pair { link: Link::start(options, told).unwrap(), events, first, second }
