@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let series = series.iter().map(|it| it.parse()).collect::<Result<Vec<Series>, _>>()?;
 
     logging::start(&config.logging)?;
-    let stop = signal::stop_requested()?;
+    let ending = signal::Ending::of_signals()?;
+    let stop = ending.channel();
     let luigi = Client::connect(config)?;
     thread::scope(|scope| {
         for series in &series {

@@ -117,9 +117,14 @@ impl Announced {
         is_news.then(|| availability(topic, *known, qos))
     }
 
+    /// The message that tells whether it is available, where it has an availability of its own.
+    pub(super) fn availability(&self, qos: Qos) -> Option<Message> {
+        self.availability.as_ref().map(|(topic, known)| availability(topic, *known, qos))
+    }
+
     /// What is announced with it, retained: its availability and its attributes, where it has them and they are known.
     pub(super) fn companions(&self, qos: Qos) -> impl Iterator<Item = Message> {
-        let available = self.availability.iter().map(move |(topic, is)| availability(topic, *is, qos));
+        let available = self.availability(qos).into_iter();
         let attributes = self.attributes.iter().filter_map(move |(topic, known)| {
             Some(Message::retained(topic.clone(), Arc::clone(known.as_ref()?), qos))
         });

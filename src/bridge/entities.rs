@@ -8,12 +8,14 @@ use super::announcement::Announcement;
 use crate::entity::Entity;
 use crate::entity::Form;
 use crate::model::Delivery;
+use crate::model::Fate;
 use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Reading;
 use crate::model::Topic;
 use crate::model::Value;
 use crate::outbox::Lane;
+use crate::outbox::Notice;
 
 impl Bridge {
     /// Adds `entity` without announcing it, with what of `predecessor` still means the same.
@@ -145,19 +147,33 @@ impl Bridge {
         self.say(Message::retained(topic, *b"", self.presence.qos), now);
     }
 
-    /// Publishes `payload` as the attributes of the entity `id`.
-    pub(super) fn set_attributes(&mut self, id: &ObjectId, payload: String, now: Instant) {
-        let Some(it) = self.entities.get_mut(id) else { return };
-        if let Some(message) = it.set_attributes(payload, self.presence.qos) {
-            self.outbox.put(Lane::State, message, None, now, None);
+    /// Publishes `payload` as the attributes of the entity `id`; `notice` hears what becomes of that.
+    pub(super) fn set_attributes(
+        &mut self,
+        id: &ObjectId,
+        payload: String,
+        now: Instant,
+        notice: Option<Notice>,
+    ) {
+        let it = self.entities.get_mut(id);
+        match it.and_then(|it| it.set_attributes(payload, self.presence.qos)) {
+            Some(message) => self.outbox.put(Lane::State, message, None, now, notice),
+            None => refuse(notice),
         }
     }
 
-    /// Says whether the entity `id` is available.
-    pub(super) fn set_available(&mut self, id: &ObjectId, available: bool, now: Instant) {
-        let Some(it) = self.entities.get_mut(id) else { return };
-        if let Some(message) = it.set_available(available, self.presence.qos) {
-            self.outbox.put(Lane::State, message, None, now, None);
+    /// Says whether the entity `id` is available; `notice` hears what becomes of that.
+    pub(super) fn set_available(
+        &mut self,
+        id: &ObjectId,
+        available: bool,
+        now: Instant,
+        notice: Option<Notice>,
+    ) {
+        let it = self.entities.get_mut(id);
+        match it.and_then(|it| it.set_available(available, self.presence.qos)) {
+            Some(message) => self.outbox.put(Lane::State, message, None, now, notice),
+            None => refuse(notice),
         }
     }
 
@@ -166,34 +182,42 @@ impl Bridge {
         self.outbox.put(Lane::Announcement, message, None, now, None);
     }
 
-    /// Takes `reading` for the newest state of its entity.
-    pub(super) fn take(&mut self, reading: &Reading, now: Instant) {
+    /// Takes `reading` for the newest state of its entity; `notice` hears what becomes of the message that tells it.
+    pub(super) fn take(&mut self, reading: &Reading, now: Instant, notice: Option<Notice>) {
         let Some(it) = self.entities.get_mut(&reading.entity) else {
             log::debug!("a reading of {}, which is not registered, is dropped", reading.entity);
             self.health.add_refused(1);
-            return;
+            return refuse(notice);
         };
         let is_failing = reading.value == Value::Unavailable;
-        if let Some(message) = it.set_fed(!is_failing, self.presence.qos) {
+        let says_more = !(is_failing && it.entity.has_availability()
+            || reading.value == Value::Unknown && it.entity.is_momentary());
+        let available = it.set_fed(!is_failing, self.presence.qos);
+        if !says_more {
+            // It is available or not, and that is all there is to say: once, unless somebody waits to hear of it.
+            let again = notice.is_some().then(|| it.availability(self.presence.qos)).flatten();
+            match available.or(again) {
+                Some(message) => self.outbox.put(Lane::State, message, None, now, notice),
+                None => refuse(notice),
+            }
+            return;
+        }
+        if let Some(message) = available {
             self.outbox.put(Lane::State, message, None, now, None);
         }
-        let value = match &reading.value {
-            Value::Unavailable if it.entity.has_availability() => return,
-            Value::Unavailable => &Value::Unknown,
-            // It is available, and that is all there is to say.
-            Value::Unknown if it.entity.is_momentary() => return,
-            value => value,
-        };
+        let value = if is_failing { &Value::Unknown } else { &reading.value };
         let updated = it.update(value, now);
         let news = it.set_refused(updated.is_err());
         match updated {
             Ok(()) => {
                 let qos = reading.qos.or(it.entity.qos()).unwrap_or(self.presence.qos);
-                let Some((message, expires)) = it.message(qos, now) else { return };
+                let Some((message, expires)) = it.message(qos, now) else {
+                    return notice.into_iter().for_each(|it| it.end(Fate::Expired));
+                };
                 log::debug!("{}: {}", reading.entity, String::from_utf8_lossy(&message.payload));
                 match reading.delivery.unwrap_or(it.entity.delivery()) {
-                    Delivery::Latest => self.outbox.put(Lane::State, message, expires, now, None),
-                    Delivery::Every => self.outbox.append(message, now, None, None),
+                    Delivery::Latest => self.outbox.put(Lane::State, message, expires, now, notice),
+                    Delivery::Every => self.outbox.append(message, now, notice),
                 }
             }
             Err(error) => {
@@ -201,9 +225,15 @@ impl Bridge {
                 if news {
                     log::warn!("{error}; readings are dropped until they fit");
                 }
+                refuse(notice);
             }
         }
     }
+}
+
+/// Says that there will be no message.
+fn refuse(notice: Option<Notice>) {
+    notice.into_iter().for_each(|it| it.end(Fate::Dropped));
 }
 
 #[cfg(test)]

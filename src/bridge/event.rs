@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, never, select_biased};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select_biased};
 
 use super::entrance::Entrance;
 use super::follow::FollowRequest;
@@ -20,7 +20,7 @@ use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::Report;
 use crate::model::TopicFilter;
-use crate::outbox::Receipt;
+use crate::outbox::Notice;
 use crate::outbox::spool::SpoolEvent;
 
 /// Everything that can happen to the bridge. Nothing else changes its state.
@@ -28,8 +28,8 @@ use crate::outbox::spool::SpoolEvent;
 pub(super) enum Event {
     /// A source or a producer has a value.
     Reading(Reading),
-    /// Somebody has a message of their own.
-    Publish(Publish),
+    /// Somebody has something that must not be lost.
+    Post(Post),
     /// Somebody announces or removes an entity, or wants to know something.
     Request(Request),
     /// The connection to the broker changed, delivered or received.
@@ -40,15 +40,50 @@ pub(super) enum Event {
     Tick,
 }
 
-/// A message to be published as it is.
+impl Event {
+    /// Whether it is one of many of its kind, of which some can be taken before anything else is looked at.
+    pub(super) fn is_frequent(&self) -> bool {
+        matches!(self, Event::Reading(_) | Event::Post(_) | Event::Link(LinkEvent::Delivered(_)))
+    }
+}
+
+/// Something that is accepted once the bridge has taken it.
 #[derive(Debug)]
-pub(super) struct Publish {
-    pub(super) message: Message,
-    pub(super) delivery: Delivery,
-    /// Hears once the message is on the card, for those who were promised that.
-    pub(super) stored: Option<Sender<()>>,
-    /// Hears what became of the message.
-    pub(super) receipt: Option<Receipt>,
+pub(super) struct Post {
+    pub(super) told: Told,
+    /// Hears what becomes of it.
+    pub(super) notice: Option<Notice>,
+}
+
+/// What somebody tells the bridge.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A message to be published as it is.
+    Message(Message, Delivery),
+    /// Something of an entity.
+    Telling(Telling),
+}
+
+impl Told {
+    /// How much it holds, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Told::Message(message, _) => message.topic.as_str().len() + message.payload.len(),
+            Told::Telling(Telling::Attributes(_, text)) => text.len(),
+            Told::Telling(Telling::Reading(_) | Telling::Available(..)) => 0,
+        }
+    }
+}
+
+/// What is told of an entity that is registered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Telling {
+    /// Its newest value.
+    Reading(Reading),
+    /// Its attributes: a JSON object, from [`Entity::attributes_payload`].
+    Attributes(ObjectId, String),
+    /// Whether it is available, apart from its device.
+    Available(ObjectId, bool),
 }
 
 /// What a [`Handle`](super::Handle) asks of the bridge.
@@ -91,6 +126,12 @@ pub struct Subscriber {
     pub mailbox: Mailbox,
 }
 
+impl From<Reading> for Telling {
+    fn from(reading: Reading) -> Telling {
+        Telling::Reading(reading)
+    }
+}
+
 /// The receiving ends of everything that reports to the bridge.
 #[derive(Debug)]
 pub struct Inbox {
@@ -99,13 +140,13 @@ pub struct Inbox {
     pub(super) link: Receiver<LinkEvent>,
     pub(super) spool: Receiver<SpoolEvent>,
     pub(super) requests: Receiver<Request>,
-    pub(super) publishes: Receiver<Publish>,
+    pub(super) posts: Receiver<Post>,
     /// Keeps both open when the last client is gone: sources need none.
     pub(super) _requests: Sender<Request>,
     pub(super) entrance: Arc<Entrance>,
     pub(super) readings: Receiver<Reading>,
-    /// Stands for `publishes` while there is no room for more of them.
-    pub(super) nothing: Receiver<Publish>,
+    /// Stands for `posts` while there is no room for more of them.
+    pub(super) nothing: Receiver<Post>,
     /// How many events of the link have come one after the other.
     pub(super) of_link: Cell<u32>,
 }
@@ -116,30 +157,63 @@ impl Inbox {
     /// `room` for them, so that those who publish notice. A broker that sends without a pause, as it does with thousands of
     /// retained messages, leaves everybody else a turn now and then.
     pub(super) fn next(&self, deadline: Option<Instant>, room: bool) -> Option<Event> {
-        let publishes = if room { &self.publishes } else { &self.nothing };
-        if self.of_link.get() >= LINK_TURNS {
-            self.of_link.set(0);
-            let others = self.spool.try_recv().map(Event::Spool);
-            let others = others.or_else(|_| self.requests.try_recv().map(Event::Request));
-            let others = others.or_else(|_| self.readings.try_recv().map(Event::Reading));
-            if let Ok(event) = others.or_else(|_| publishes.try_recv().map(Event::Publish)) {
-                return Some(event);
-            }
+        if self.stop.try_recv() == Err(TryRecvError::Disconnected) {
+            return None;
         }
+        match self.ready(room) {
+            Err(TryRecvError::Empty) => {}
+            event => return event.ok(),
+        }
+        let posts = if room { &self.posts } else { &self.nothing };
         let deadline = deadline.map_or_else(never, crossbeam_channel::at);
-        let turns = self.of_link.replace(0);
         select_biased! {
             recv(self.stop) -> _ => None,
-            recv(self.link) -> it => {
-                self.of_link.set(turns + 1);
-                it.ok().map(Event::Link)
-            }
+            recv(self.link) -> it => it.ok().map(|it| self.of_link(it)),
             recv(self.spool) -> it => it.ok().map(Event::Spool),
             recv(self.requests) -> it => it.ok().map(Event::Request),
             recv(self.readings) -> it => it.ok().map(Event::Reading),
-            recv(publishes) -> it => it.ok().map(Event::Publish),
+            recv(posts) -> it => it.ok().map(|it| self.taken(it)),
             recv(deadline) -> _ => Some(Event::Tick),
         }
+    }
+
+    /// The event that [`Inbox::next`] has without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `Empty`, or `Disconnected` where the link is lost.
+    pub(super) fn ready(&self, room: bool) -> Result<Event, TryRecvError> {
+        let link = || self.link.try_recv().map(|it| self.of_link(it));
+        let others = || {
+            self.of_link.set(0);
+            let posts = if room { &self.posts } else { &self.nothing };
+            let event = self.spool.try_recv().map(Event::Spool);
+            let event = event.or_else(|_| self.requests.try_recv().map(Event::Request));
+            let event = event.or_else(|_| self.readings.try_recv().map(Event::Reading));
+            event.or_else(|_| posts.try_recv().map(|it| self.taken(it))).map_err(|_| TryRecvError::Empty)
+        };
+        if self.of_link.get() >= LINK_TURNS {
+            return others().or_else(|_| link());
+        }
+        match link() {
+            Err(TryRecvError::Empty) => others(),
+            event => event,
+        }
+    }
+
+    fn of_link(&self, event: LinkEvent) -> Event {
+        self.of_link.set(self.of_link.get() + 1);
+        Event::Link(event)
+    }
+
+    fn taken(&self, post: Post) -> Event {
+        self.entrance.taken(&post, &self.posts);
+        Event::Post(post)
+    }
+
+    /// The bridge is to stop when `stop` closes, and not at what was before.
+    pub fn stop_at(&mut self, stop: Receiver<Infallible>) {
+        self.stop = stop;
     }
 
     /// What is there already, without waiting: no message is accepted from here on, and of the rest what comes later is
@@ -148,12 +222,12 @@ impl Inbox {
         self.entrance.close();
         let requests = self.requests.try_iter().take(self.requests.len()).map(Event::Request);
         let readings = self.readings.try_iter().take(self.readings.len()).map(Event::Reading);
-        requests.chain(readings).chain(self.publishes.try_iter().map(Event::Publish))
+        requests.chain(readings).chain(self.posts.try_iter().map(Event::Post))
     }
 
     /// Takes nothing more from clients and sources: those who send learn of it at once.
     pub(super) fn close(&mut self) {
-        (self.requests, self.publishes, self.readings) = (never(), never(), never());
+        (self.requests, self.posts, self.readings) = (never(), never(), never());
     }
 }
 

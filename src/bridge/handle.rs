@@ -2,15 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Presence;
 use super::Subscriber;
 use super::entrance::Entrance;
-use super::event::{Publish, Request};
+use super::event::{Post, Request, Telling, Told};
 use super::follow::FollowRequest;
 use crate::dispatch::SubscriptionId;
 use crate::entity::Entity;
@@ -24,21 +24,32 @@ use crate::model::Reading;
 use crate::model::Report;
 use crate::model::SpoolMode;
 use crate::outbox::Awaited;
-use crate::outbox::Receipt;
+use crate::outbox::Notice;
 use crate::worker::Outlet;
 
 /// A handle to the running bridge, cheap to clone and to share between threads.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    pub(super) presence: Arc<Presence>,
+    /// As it is now: another connection may have another.
+    pub(super) presence: Arc<RwLock<Arc<Presence>>>,
     pub(super) requests: Sender<Request>,
-    pub(super) publishes: Arc<Entrance>,
+    pub(super) entrance: Arc<Entrance>,
     pub(super) readings: Outlet<Reading>,
     /// Where messages of [`Delivery::Every`] wait, and how much room there is.
     pub(super) spool: SpoolMode,
     pub(super) spool_bytes: u64,
     /// How many subscriptions there were, over all handles.
     pub(super) subscriptions: Arc<AtomicU64>,
+}
+
+/// How something was accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Accepted {
+    /// It is: it will be delivered as promised.
+    Now,
+    /// It is once it is on the card: its notice says so ([`News::Stored`](crate::outbox::News::Stored)), or how it has ended
+    /// before.
+    WhenStored,
 }
 
 /// A message that was not accepted, and why.
@@ -54,7 +65,7 @@ pub struct Refused {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum RefusedBecause {
-    /// 256 messages wait for the bridge: neither the broker nor the card takes messages as fast as they come. Try again
+    /// 256 messages and readings, or 1 MiB of them, wait for the bridge: neither the broker nor the card takes messages as fast as they come. Try again
     /// in a moment.
     Full,
     /// The connection was ended.
@@ -74,7 +85,7 @@ impl Handle {
     ///
     /// [`EntityError`], with nothing done, when it does not go with this device.
     pub fn register(&self, entity: Entity) -> Result<(), EntityError> {
-        self.presence.check(&entity)?;
+        self.presence().check(&entity)?;
         let _ = self.requests.send(Request::Register(Box::new(entity)));
         Ok(())
     }
@@ -110,7 +121,10 @@ impl Handle {
     ///
     /// [`Refused`], with the message in it; it is not delivered then.
     pub fn publish(&self, message: Message, delivery: Delivery) -> Result<(), Refused> {
-        self.accept(message, delivery, None)
+        if self.stores_first(Some(delivery), Some(message.qos)) {
+            return self.publish_with_notice(message, delivery).map(drop);
+        }
+        self.submit(message, delivery, None).map(drop)
     }
 
     /// As [`Handle::publish`]; what became of the message comes out of what is returned.
@@ -118,30 +132,95 @@ impl Handle {
     /// # Errors
     ///
     /// As [`Handle::publish`].
-    pub fn publish_with_receipt(&self, message: Message, delivery: Delivery) -> Result<Awaited, Refused> {
-        let (receipt, fate) = Receipt::channel();
-        self.accept(message, delivery, Some(receipt))?;
-        Ok(fate)
+    pub fn publish_with_notice(&self, message: Message, delivery: Delivery) -> Result<Awaited, Refused> {
+        let (notice, awaited) = Notice::channel();
+        let copy = message.clone();
+        match self.submit(message, delivery, Some(notice))? {
+            Accepted::WhenStored if !awaited.is_stored() => {
+                Err(Refused { message: copy, cause: RefusedBecause::Stopped })
+            }
+            _ => Ok(awaited),
+        }
     }
 
-    fn accept(&self, message: Message, delivery: Delivery, receipt: Option<Receipt>) -> Result<(), Refused> {
+    /// As [`Handle::publish`], but never blocks: what is promised of a message that has to be on the card first holds once
+    /// `notice` says so. That also hears what becomes of the message, in this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the message in it; `notice` hears nothing of it. Where it is [`RefusedBecause::Full`],
+    /// [`Handle::when_room`] says when to try again.
+    pub fn submit(
+        &self,
+        message: Message,
+        delivery: Delivery,
+        notice: Option<Notice>,
+    ) -> Result<Accepted, Refused> {
         let largest = if delivery == Delivery::Every { LARGEST.min(self.spool_bytes / 2) } else { LARGEST };
         if (message.topic.as_str().len() + message.payload.len()) as u64 > largest {
+            notice.into_iter().for_each(Notice::forget);
             return Err(Refused { message, cause: RefusedBecause::LargerThan(largest) });
         }
-        let promised =
-            delivery == Delivery::Every && self.spool == SpoolMode::Always && message.qos > Qos::AtMostOnce;
-        if !promised {
-            return self.hand_over(Publish { message, delivery, stored: None, receipt });
-        }
-        let (stored, heard) = bounded(1);
-        self.hand_over(Publish { message: message.clone(), delivery, stored: Some(stored), receipt })?;
-        heard.recv().map_err(|_| Refused { message, cause: RefusedBecause::Stopped })
+        let stores_first = self.stores_first(Some(delivery), Some(message.qos));
+        self.enter(Told::Message(message, delivery), notice, stores_first).map_err(|(told, cause)| match told
+        {
+            Told::Message(message, _) => Refused { message, cause },
+            Told::Telling(_) => unreachable!("what is given back is what was given"),
+        })
     }
 
-    fn hand_over(&self, publish: Publish) -> Result<(), Refused> {
-        let entered = self.publishes.enter(publish);
-        entered.map_err(|(publish, cause)| Refused { message: publish.message, cause })
+    /// Tells something of an entity that is registered: as surely as a message of its own, with the quality of service and the
+    /// class of delivery that the entity has (or its reading). Unlike [`Handle::offer`] it is never lost for want of room: it
+    /// is refused before. Never blocks.
+    ///
+    /// A value that is the same as the last is told again, so that it counts as new. `notice` hears what becomes of the
+    /// message that tells it: [dropped](crate::model::Fate::Dropped) where there is none, since there is no such entity any
+    /// more, or Home Assistant would refuse the value. [`Accepted::WhenStored`] as of [`Handle::submit`].
+    ///
+    /// # Errors
+    ///
+    /// What was to be told, and why it is not: [`RefusedBecause::Full`] or [`RefusedBecause::Stopped`]; `notice` hears nothing
+    /// of it.
+    pub fn tell(
+        &self,
+        telling: impl Into<Telling>,
+        notice: Option<Notice>,
+    ) -> Result<Accepted, (Telling, RefusedBecause)> {
+        let telling = telling.into();
+        let stores_first = match &telling {
+            Telling::Reading(reading) => self.stores_first(reading.delivery, reading.qos),
+            Telling::Attributes(..) | Telling::Available(..) => false,
+        };
+        self.enter(Told::Telling(telling), notice, stores_first).map_err(|(told, cause)| match told {
+            Told::Telling(telling) => (telling, cause),
+            Told::Message(..) => unreachable!("what is given back is what was given"),
+        })
+    }
+
+    /// Has `call` called, on the thread of the bridge, as soon as there is room again where something was refused as
+    /// [`RefusedBecause::Full`], and when the bridge stops. Nothing may block in there. There is one for all handles: it takes
+    /// the place of the one before.
+    pub fn when_room(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.entrance.when_room(call);
+    }
+
+    /// Whether something that is to be delivered so has to be on the card before it is accepted, or may have to, where that
+    /// is left to its entity.
+    fn stores_first(&self, delivery: Option<Delivery>, qos: Option<Qos>) -> bool {
+        self.spool == SpoolMode::Always && delivery != Some(Delivery::Latest) && qos != Some(Qos::AtMostOnce)
+    }
+
+    fn enter(
+        &self,
+        told: Told,
+        mut notice: Option<Notice>,
+        stores_first: bool,
+    ) -> Result<Accepted, (Told, RefusedBecause)> {
+        if stores_first {
+            notice.iter_mut().for_each(Notice::promise);
+        }
+        self.entrance.enter(Post { told, notice })?;
+        Ok(if stores_first { Accepted::WhenStored } else { Accepted::Now })
     }
 
     /// Offers `reading`. Never blocks; when the bridge is behind, it is dropped and counted. Returns whether it was
@@ -176,18 +255,25 @@ impl Handle {
     /// [`Handle::unsubscribe`], or until the entity that owns it is removed. Blocks until the bridge has the time:
     /// microseconds. Returns whether it is so; not where there is no such entity. `None` once the bridge has stopped.
     pub fn subscribe(&self, subscriber: Subscriber) -> Option<bool> {
+        self.subscribing(subscriber)?.recv().ok()
+    }
+
+    /// The same, and whoever wants to know whether it is so waits for what is returned.
+    pub fn subscribing(&self, subscriber: Subscriber) -> Option<Receiver<bool>> {
         let (tell, told) = bounded(1);
-        self.requests.send(Request::Subscribe(subscriber, tell)).ok()?;
-        told.recv().ok()
+        self.requests.send(Request::Subscribe(subscriber, tell)).ok().map(|()| told)
     }
 
     /// Ends a subscription: nothing is put into its mailbox any more once this returns, and no call of its callback begins.
     /// Blocks until the bridge has the time: microseconds.
     pub fn unsubscribe(&self, id: SubscriptionId) {
+        let _ = self.unsubscribing(id).map(|it| it.recv());
+    }
+
+    /// The same, and whoever wants it to be so waits for what is returned.
+    pub fn unsubscribing(&self, id: SubscriptionId) -> Option<Receiver<()>> {
         let (tell, told) = bounded(1);
-        if self.requests.send(Request::Unsubscribe(id, tell)).is_ok() {
-            let _ = told.recv();
-        }
+        self.requests.send(Request::Unsubscribe(id, tell)).ok().map(|()| told)
     }
 
     /// Asks something of what others announce. False once the bridge has stopped.
@@ -195,14 +281,19 @@ impl Handle {
         self.requests.send(Request::Follow(request)).is_ok()
     }
 
-    /// Where entities are announced, and where their states go.
-    pub fn topics(&self) -> &Topics {
-        &self.presence.topics
+    /// What is the same for everything that is announced now.
+    pub fn presence(&self) -> Arc<Presence> {
+        Arc::clone(&self.presence.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where entities are announced, and where their states go, now.
+    pub fn topics(&self) -> Topics {
+        self.presence().topics.clone()
     }
 
     /// Quality of service of all that says nothing else.
     pub fn qos(&self) -> Qos {
-        self.presence.qos
+        self.presence().qos
     }
 
     /// What became of all messages so far, in all and for each entity; `None` once the bridge has stopped. Blocks until

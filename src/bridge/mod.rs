@@ -16,19 +16,24 @@ mod event;
 mod follow;
 mod handle;
 mod link_state;
+mod renewal;
 mod spooling;
+#[cfg(test)]
+mod telling_tests;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod watch;
 mod wire;
 
-pub use event::{Inbox, Subscriber};
-pub use handle::{Handle, Refused, RefusedBecause};
+pub use event::{Inbox, Subscriber, Telling};
+pub use handle::{Accepted, Handle, Refused, RefusedBecause};
+pub use watch::{Sighting, Watch};
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -39,6 +44,7 @@ use departure::Departure;
 use devices::Devices;
 use entrance::Entrance;
 use event::Event;
+use follow::Following;
 use link_state::LinkState;
 use spooling::Spooling;
 use wire::Wire;
@@ -59,11 +65,10 @@ use crate::model::Reading;
 use crate::model::Topic;
 use crate::outbox::Outbox;
 use crate::outbox::Situation;
-use crate::registry::Registry;
 use crate::worker::Outlet;
 
 /// What is the same for everything that is announced.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Presence {
     /// The device that the entities belong to.
     pub device: Device,
@@ -85,6 +90,8 @@ pub struct Presence {
 #[derive(Debug)]
 pub struct Bridge {
     presence: Arc<Presence>,
+    /// The same, for all handles.
+    shared_presence: Arc<RwLock<Arc<Presence>>>,
     entities: BTreeMap<ObjectId, Announced>,
     outbox: Outbox,
     spooling: Spooling,
@@ -100,7 +107,7 @@ pub struct Bridge {
     wire: Wire,
     dispatch: Dispatch,
     /// What others announce, while somebody wants to know.
-    registry: Option<Box<Registry>>,
+    following: Option<Box<Following>>,
     health: Health,
     readings: Outlet<Reading>,
     /// How many of the drops that `readings` counted are in `health`.
@@ -129,14 +136,16 @@ pub fn new(
 ) -> (Bridge, Inbox, Handle) {
     let (requests, requested) = bounded(REQUESTS);
     let (readings, read) = bounded(READINGS);
-    let (publishes, published) = bounded(PUBLISHES);
+    let (posts, posted) = bounded(POSTS);
     let (spool_events, spool_said) = bounded(SPOOL_EVENTS);
-    let (readings, publishes) = (Outlet::new(readings), Arc::new(Entrance::new(publishes)));
+    let (readings, entrance) = (Outlet::new(readings), Arc::new(Entrance::new(posts)));
     let presence = Arc::new(presence);
+    let shared_presence = Arc::new(RwLock::new(Arc::clone(&presence)));
     let (mode, spool_bytes) = (spool.mode, spool.max_bytes);
     let birth = presence.birth_topic.clone().into();
     let mut bridge = Bridge {
-        presence: Arc::clone(&presence),
+        shared_presence: Arc::clone(&shared_presence),
+        presence,
         entities: BTreeMap::new(),
         outbox: Outbox::new(window, mode, spool_bytes),
         spooling: Spooling::new(spool, spool_events),
@@ -148,7 +157,7 @@ pub fn new(
         awaiting: VecDeque::new(),
         wire: Wire::new(birth),
         dispatch: Dispatch::new(),
-        registry: None,
+        following: None,
         health,
         readings: readings.clone(),
         drops_seen: 0,
@@ -162,15 +171,23 @@ pub fn new(
         link,
         spool: spool_said,
         requests: requested,
-        publishes: published,
+        posts: posted,
         _requests: requests.clone(),
-        entrance: Arc::clone(&publishes),
+        entrance: Arc::clone(&entrance),
         readings: read,
         nothing: crossbeam_channel::never(),
         of_link: Cell::default(),
     };
     let subscriptions = Arc::default();
-    let handle = Handle { presence, requests, publishes, readings, spool: mode, spool_bytes, subscriptions };
+    let handle = Handle {
+        presence: shared_presence,
+        requests,
+        entrance,
+        readings,
+        spool: mode,
+        spool_bytes,
+        subscriptions,
+    };
     (bridge, inbox, handle)
 }
 
@@ -224,8 +241,10 @@ impl Bridge {
 
     /// Handles events, one at a time, until told to stop or the link has ended.
     pub fn run(&mut self, inbox: &Inbox) {
-        while let Some(event) = inbox.next(self.deadline(), self.outbox.has_room(self.situation())) {
-            self.handle(event, Instant::now());
+        while let Some(event) = inbox.next(self.deadline(), self.has_room()) {
+            let now = Instant::now();
+            self.take_turn(event, inbox, now);
+            self.follow_up(now);
         }
     }
 
@@ -241,19 +260,7 @@ impl Bridge {
         // What a callback publishes from here on is handed back to it.
         std::mem::take(&mut self.dispatch).stop(CALLBACKS_END);
         // From here on: a callback that hangs takes none of it from what waits.
-        let (began, limit) = (Instant::now(), limit.min(LONGEST_END));
-        if self.may_announce() {
-            self.hurry_devices(began);
-        }
-        self.announcement = Announcement::Closing;
-        // A quarter is left for the last message, however much before it is never acknowledged.
-        self.deliver(inbox, began + limit / 4 * 3);
-        let undelivered = self.outbox.len();
-        if self.link.is_up() {
-            self.announce_availability(false);
-            self.deliver(inbox, began + limit);
-            self.disconnect(inbox, began + limit);
-        }
+        let undelivered = self.part(inbox, limit.min(LONGEST_END));
         let waiting = undelivered.min(self.outbox.len());
         let deadline = Instant::now() + spooling::LIMIT;
         self.store_all(inbox, deadline);
@@ -323,6 +330,11 @@ impl Bridge {
             .min()
     }
 
+    /// Whether more of what must not be lost is to be taken in.
+    fn has_room(&self) -> bool {
+        self.outbox.has_room(self.situation())
+    }
+
     fn situation(&self) -> Situation {
         if self.link.is_up() { Situation::Connected } else { Situation::Away }
     }
@@ -333,9 +345,9 @@ const REQUESTS: usize = 16;
 /// How many readings wait for the bridge; one more is dropped. A loop turn takes microseconds, so this is
 /// for a burst: a whole second of a busy line.
 const READINGS: usize = 256;
-/// How many messages wait for the bridge; one more is handed back. Twice the window: while that is on its way, the
-/// next is there.
-const PUBLISHES: usize = 256;
+/// How many messages and readings that must not be lost wait for the bridge; one more is handed back. Twice the window: while
+/// that is on its way, the next is there.
+const POSTS: usize = 256;
 /// How many answers of the spool wait for the bridge; one more waits with the spool.
 const SPOOL_EVENTS: usize = 4;
 /// A broker that has acknowledged nothing of what it was sent for this long is given up, and the connection

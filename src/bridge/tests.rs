@@ -87,7 +87,7 @@ pub(super) fn connect(
             max_in_flight: 100,
             clean_session: true,
         },
-        will: presence.availability(false),
+        will: Some(presence.availability(false)),
         subscriptions: Vec::new(),
     };
     let (reports, reported) = bounded(64);
@@ -213,6 +213,16 @@ fn a_bridge_whose_clients_are_gone_goes_on() {
 }
 
 #[test]
+fn a_bridge_without_its_link_ends_however_busy_it_is() {
+    let ((_stop, stopped), (link, events)) = (bounded(0), bounded(0));
+    let (_bridge, inbox, handle) =
+        super::new(presence(), WINDOW, spool(), Health::default(), stopped, events);
+    drop(link);
+    handle.publish(presence().availability(true), Delivery::Every).unwrap();
+    assert!(inbox.next(None, true).is_none());
+}
+
+#[test]
 fn a_broker_that_sends_without_a_pause_leaves_the_others_a_turn() {
     let ((_stop, stopped), (link, events)) = (bounded(0), bounded(100));
     let (_bridge, inbox, handle) =
@@ -223,7 +233,7 @@ fn a_broker_that_sends_without_a_pause_leaves_the_others_a_turn() {
     handle.unregister(ObjectId::new("attic").unwrap());
     let turns = (0..60).map(|_| inbox.next(None, true).unwrap());
     let others: Vec<_> = turns.enumerate().filter(|(_, it)| !matches!(it, Event::Link(_))).collect();
-    let [(_, Event::Request(_)), (_, Event::Reading(_)), (_, Event::Publish(_))] = &others[..] else {
+    let [(_, Event::Request(_)), (_, Event::Reading(_)), (_, Event::Post(_))] = &others[..] else {
         panic!("{others:?}");
     };
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::announcement::Announcement;
-use super::event::{Event, Publish, Request, Subscriber};
+use super::event::{Event, Inbox, Post, Request, Subscriber, Telling, Told};
 use super::{ACKNOWLEDGE_LIMIT, Bridge};
 use crate::dispatch::SubscriptionId;
 use crate::link::LinkError;
@@ -15,18 +15,37 @@ use crate::model::Delivery;
 use crate::model::Incoming;
 use crate::model::Report;
 use crate::outbox::Lane;
+use crate::outbox::Notice;
 
 impl Bridge {
-    /// Does what `event`, seen at `now`, asks for.
+    /// Does what `event`, seen at `now`, asks for, and all that follows from it.
     pub(super) fn handle(&mut self, event: Event, now: Instant) {
+        self.occur(event, now);
+        self.follow_up(now);
+    }
+
+    /// Does what `event`, seen at `now`, asks for. Where it is a frequent one, what is there behind it too: what follows is
+    /// looked at once for all of them, but that each is sent before the next may take its place.
+    pub(super) fn take_turn(&mut self, event: Event, inbox: &Inbox, now: Instant) {
+        let mut next = Some(event);
+        for left in (0..AT_ONCE).rev() {
+            let Some(event) = next.take() else { return };
+            let is_frequent = event.is_frequent();
+            self.occur(event, now);
+            if !is_frequent || left == 0 {
+                return;
+            }
+            if self.link.is_up() {
+                self.send(now);
+            }
+            next = inbox.ready(self.has_room()).ok();
+        }
+    }
+
+    fn occur(&mut self, event: Event, now: Instant) {
         match event {
-            Event::Reading(reading) => self.take(&reading, now),
-            Event::Publish(Publish { message, delivery: Delivery::Every, stored, receipt }) => {
-                self.outbox.append(message, now, stored, receipt);
-            }
-            Event::Publish(Publish { message, delivery: Delivery::Latest, receipt, .. }) => {
-                self.outbox.put(Lane::State, message, None, now, receipt);
-            }
+            Event::Reading(reading) => self.take(&reading, now, None),
+            Event::Post(Post { told, notice }) => self.accept(told, now, notice),
             Event::Request(request) => self.grant(request, now),
             Event::Link(event) => self.follow(event, now),
             Event::Spool(event) => {
@@ -36,6 +55,10 @@ impl Bridge {
             }
             Event::Tick => {}
         }
+    }
+
+    /// Takes the steps that may follow from any event.
+    pub(super) fn follow_up(&mut self, now: Instant) {
         self.dispatch.tick(now);
         self.watch(now);
         self.subscribe();
@@ -43,6 +66,23 @@ impl Bridge {
         self.send(now);
         self.store(now);
         self.report(now);
+    }
+
+    /// Takes what somebody was told is accepted; `notice` hears what becomes of it.
+    fn accept(&mut self, told: Told, now: Instant, notice: Option<Notice>) {
+        match told {
+            Told::Message(message, Delivery::Every) => self.outbox.append(message, now, notice),
+            Told::Message(message, Delivery::Latest) => {
+                self.outbox.put(Lane::State, message, None, now, notice);
+            }
+            Told::Telling(Telling::Reading(reading)) => self.take(&reading, now, notice),
+            Told::Telling(Telling::Attributes(id, payload)) => {
+                self.set_attributes(&id, payload, now, notice);
+            }
+            Told::Telling(Telling::Available(id, available)) => {
+                self.set_available(&id, available, now, notice);
+            }
+        }
     }
 
     /// Does what a handle asks for.
@@ -58,8 +98,8 @@ impl Bridge {
             }
             Request::Announced(done) => self.tell_when_announced(done),
             Request::Report(tell) => drop(tell.try_send(self.figures(now))),
-            Request::Attributes(id, payload) => self.set_attributes(&id, payload, now),
-            Request::Available(id, available) => self.set_available(&id, available, now),
+            Request::Attributes(id, payload) => self.set_attributes(&id, payload, now, None),
+            Request::Available(id, available) => self.set_available(&id, available, now, None),
             Request::Subscribe(subscriber, tell) => {
                 let _ = tell.try_send(self.add(subscriber));
             }
@@ -93,8 +133,8 @@ impl Bridge {
                 }
                 self.outbox.connected();
                 self.spooling.outage_is_over();
+                self.health.set_link_up(session.site().endpoint());
                 self.link.up(session);
-                self.health.set_link_up();
                 self.wire.connected();
                 self.dispatch.connected();
                 self.begin(now);
@@ -104,7 +144,10 @@ impl Bridge {
             }
             LinkEvent::Received(incoming) => self.receive(&incoming, now),
             // There is room for the next change; a filter that was refused the link has logged.
-            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => self.link.answered(),
+            LinkEvent::Subscribed(_) | LinkEvent::Unsubscribed => {
+                self.link.answered();
+                self.following.iter_mut().for_each(|it| it.heard(now));
+            }
             LinkEvent::SaidOffline => {
                 if self.announcement != Announcement::Closing {
                     self.announce_availability(true);
@@ -281,6 +324,8 @@ impl Bridge {
     }
 }
 
+/// How many events are taken at once: many beside what the rest of a turn costs, and milliseconds on the slowest machine.
+const AT_ONCE: u32 = 32;
 /// How many may wait for all to be announced.
 const AWAITING: usize = 64;
 /// How long after all was announced a Home Assistant that had much to do has subscribed to it too: a state that was told

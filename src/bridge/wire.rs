@@ -56,6 +56,11 @@ impl Wire {
         }
     }
 
+    /// The link subscribes to `own` by itself from the next connection on.
+    pub(super) fn set_own(&mut self, own: TopicFilter) {
+        self.own = own;
+    }
+
     /// Somebody wants `filter`. It is asked for even if others have it already, for that brings what the broker keeps.
     pub(super) fn want(&mut self, filter: TopicFilter, qos: Qos) {
         // With less the broker would take for that what the link has asked for.
@@ -110,6 +115,11 @@ impl Wire {
         }
         let unsubscribe: Vec<_> = self.to_unsubscribe.iter().take(most).cloned().collect();
         (!unsubscribe.is_empty()).then_some(Change::Unsubscribe(unsubscribe))
+    }
+
+    /// Whether there is nothing to ask.
+    pub(super) fn is_asked(&self) -> bool {
+        self.to_subscribe.is_empty() && self.to_unsubscribe.is_empty()
     }
 
     /// The first `count` filters of `change` were asked.

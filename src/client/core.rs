@@ -74,6 +74,39 @@ impl Core {
         self.bridge.run(&self.inbox);
     }
 
+    /// Runs the bridge on until `stop` closes, in the place of what it was to stop at.
+    pub fn run_until(&mut self, stop: Receiver<Infallible>) {
+        self.inbox.stop_at(stop);
+        self.run();
+    }
+
+    /// Ends the connection in order within `limit`, and half a second more at most, and begins the one that `config` describes,
+    /// announcing as `presence` says, to run until `stop` closes. Nothing that waits is lost by that, and all handles go on. What
+    /// else of `config` a core goes by, its spool, stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], with the connection ended and no other begun.
+    pub fn renew(
+        &mut self,
+        config: &Config,
+        presence: Presence,
+        stop: Receiver<Infallible>,
+        limit: Duration,
+    ) -> Result<(), StartError> {
+        self.bridge.part(&self.inbox, limit);
+        let options = link_options(config, &presence);
+        let (reports, reported) = bounded(LINK_EVENTS);
+        // Before the join: from here on the reports of the link fail rather than wait.
+        self.bridge.renew(&mut self.inbox, presence, config.client.max_in_flight, stop, reported);
+        if !self.link.end(LINK_END) {
+            log::debug!("the link thread is in a name look-up or connecting, and is left behind");
+        }
+        let failed = |cause| StartError::System { part: "the link thread", cause };
+        self.link = Link::start(options, reports).map_err(failed)?;
+        Ok(())
+    }
+
     /// Ends in order, as [`Bridge::finish`], then ends the link: half a second more at most.
     pub fn finish(self, limit: Duration) -> Farewell {
         let Core { mut bridge, mut inbox, link, .. } = self;
@@ -126,7 +159,7 @@ pub fn link_options(config: &Config, presence: &Presence) -> Options {
         broker: config.broker.clone(),
         credentials: config.credentials.clone(),
         client: config.client.clone(),
-        will: presence.availability(false),
+        will: Some(presence.availability(false)),
         subscriptions: vec![(presence.birth_topic.clone().into(), Qos::AtLeastOnce)],
     }
 }
@@ -135,3 +168,74 @@ pub fn link_options(config: &Config, presence: &Presence) -> Options {
 const LINK_EVENTS: usize = 64;
 /// Limit for the link thread to end after the disconnect; only an attempt to connect takes longer.
 const LINK_END: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::config::Environment;
+    use crate::entity::Sensor;
+    use crate::mock::Broker;
+    use crate::mock::Faults;
+    use crate::mock::Refusal;
+    use crate::model::Delivery;
+    use crate::model::Reading;
+    use crate::model::Topic;
+
+    fn config(broker: &Broker, sections: &str) -> Config {
+        let text = format!("[Broker]\nHOST=127.0.0.1\nPORT={}\n{sections}", broker.address().port());
+        Config::parse(text.as_bytes(), &Environment::new("pi", Path::new("/nowhere"))).unwrap()
+    }
+
+    #[track_caller]
+    fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn what_one_broker_never_took_goes_to_the_next_on_the_topics_that_it_has_there() {
+        let refusing = Faults { refuse: Some(Refusal::Unavailable), ..Faults::default() };
+        let (old, new) = (Broker::start(refusing).unwrap(), Broker::start(Faults::default()).unwrap());
+        let before = config(&old, "");
+        let attic = Sensor::new("attic", "Attic").build().unwrap();
+        let (stop, stopped) = bounded(0);
+        let presence = presence(&before).unwrap();
+        let mut core = Core::start(&before, presence, [attic.clone()], Health::default(), stopped).unwrap();
+        let handle = core.handle();
+        let running = thread::spawn(move || {
+            core.run();
+            core
+        });
+        handle.offer(Reading::new(attic.id().clone(), 21.5.into()));
+        let message = |topic: &str, text: &str| {
+            Message::retained(Topic::new(topic).unwrap(), text.as_bytes().to_vec(), Qos::AtLeastOnce)
+        };
+        handle.submit(message("own/topic", "every"), Delivery::Every, None).unwrap();
+        wait_until("an attempt to connect", || old.connect_count() > 0);
+        drop(stop);
+        let mut core = running.join().unwrap();
+
+        let after = config(&new, "[Topics]\nSTATE_TOPIC=house/pi\n");
+        let (stop, stopped) = bounded(0);
+        let limit = Duration::from_secs(1);
+        core.renew(&after, super::presence(&after).unwrap(), stopped, limit).unwrap();
+        let running = thread::spawn(move || core.run());
+        for (topic, text) in [("house/pi/attic", "21.5"), ("own/topic", "every")] {
+            let topic = Topic::new(topic).unwrap();
+            wait_until(text, || new.retained(&topic).is_some_and(|it| it == *text.as_bytes()));
+        }
+        // A handle of then is one of now.
+        handle.offer(Reading::new(attic.id().clone(), 22.5.into()));
+        let topic = Topic::new("house/pi/attic").unwrap();
+        wait_until("the next", || new.retained(&topic).is_some_and(|it| *it == b"22.5"[..]));
+        drop(stop);
+        running.join().unwrap();
+    }
+}

@@ -87,7 +87,7 @@ impl<'a> OutgoingMessage<'a> {
     pub fn publish_and_wait(self, limit: Duration) -> Result<(), PublishError> {
         let (handle, delivery) = (self.handle, self.delivery);
         let (began, topic) = (Instant::now(), self.topic.to_owned());
-        let fate = handle.publish_with_receipt(self.into_message()?, delivery)?;
+        let fate = handle.publish_with_notice(self.into_message()?, delivery)?;
         match fate.wait(limit) {
             Ok(Fate::Delivered) => Ok(()),
             Ok(fate) => Err(PublishError::Lost { topic, fate: Some(fate) }),

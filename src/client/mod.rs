@@ -128,7 +128,7 @@ impl Client {
         let began = Instant::now();
         self.health.wait_link_up(limit).map_err(|down| match down.ended {
             true => ConnectionError::Ended,
-            false => ConnectionError::NotConnected { waited: began.elapsed(), cause: down.cause },
+            false => ConnectionError::NotConnected { waited: began.elapsed(), cause: down.error },
         })
     }
 

@@ -91,6 +91,25 @@ impl Client {
         Ok(messages)
     }
 
+    /// As [`Client::subscribe_channel`] at `qos`, for a thread that waits for something else: `ring` is called whenever there
+    /// is a message, and at the end, on the thread of the bridge, and must not block. Nobody waits for the bridge here but
+    /// while it is busy with earlier requests, nor when what is returned is dropped.
+    #[doc(hidden)]
+    pub fn subscribe_ringing(
+        &self,
+        filter: TopicFilter,
+        qos: Qos,
+        ring: impl Fn() + Send + 'static,
+    ) -> Result<Messages, SubscribeError> {
+        let (id, handle) = (self.handle.subscription_id(), self.handle.clone());
+        let (mailbox, messages) = Mailbox::ringing(move || _ = handle.unsubscribing(id), ring);
+        let subscriber = Subscriber { id, owner: None, filter, qos, mailbox };
+        match self.handle.subscribing(subscriber) {
+            Some(_) => Ok(messages),
+            None => Err(SubscribeError::Ended),
+        }
+    }
+
     /// As [`Client::subscribe`], with a filter that is one; ends with the entity `owner`.
     pub(super) fn subscribe_for(
         &self,
