@@ -1,6 +1,7 @@
 //! One output: what is asked of it, and how it is done: [`Actuator`].
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,14 +25,16 @@ use crate::store::Store;
 /// An entity that takes commands, and what they move.
 pub(super) struct Actuator {
     entity: Entity,
+    output: Output,
     moved: Moved,
-    initial: Initial,
     safe: Option<Setting>,
     /// Its state comes from an input of its own.
     has_feed: bool,
     turn: Arc<Turn>,
-    // Locked by whoever has the turn only, hence at once.
-    memory: Mutex<Memory>,
+    // Locked by whoever has the turn only, hence at once. Shared with a predecessor.
+    memory: Arc<Mutex<Memory>>,
+    /// It has taken over from another, and its state was not told since.
+    is_untold: AtomicBool,
 }
 
 /// The turn at a target, whoever shares it; with the line, where it is one and can be had.
@@ -78,12 +81,34 @@ impl Actuator {
         Actuator {
             safe: output.safe.as_ref().and_then(|it| Setting::of_state(entity, it)),
             entity: entity.clone(),
+            output: output.clone(),
             moved,
-            initial: output.initial.clone(),
             has_feed,
             turn,
-            memory: Mutex::default(),
+            memory: Arc::default(),
+            is_untold: AtomicBool::new(false),
         }
+    }
+
+    /// Takes over from `predecessor`, which moves the same: what that was set to it is set to.
+    pub(super) fn inherit(&mut self, predecessor: &Actuator) {
+        self.memory = Arc::clone(&predecessor.memory);
+        self.is_untold = AtomicBool::new(true);
+    }
+
+    /// Whether it is the output of `entity` as it is described there.
+    pub(super) fn is_of(&self, entity: &Entity, has_feed: bool, output: &Output) -> bool {
+        self.entity == *entity && self.has_feed == has_feed && self.output == *output
+    }
+
+    /// What it moves.
+    pub(super) fn target(&self) -> &Target {
+        &self.output.target
+    }
+
+    /// The turn at that.
+    pub(super) fn turn(&self) -> &Arc<Turn> {
+        &self.turn
     }
 
     pub(super) fn entity(&self) -> &Entity {
@@ -106,10 +131,16 @@ impl Actuator {
     /// Sees to its initial state, unless that was done or a command came first. `None` where there is nothing to do.
     pub(super) fn begin(&self, around: &Surroundings) -> Option<Outcome> {
         let (mut turn, mut memory) = self.locked();
-        if memory.has_begun || around.ending.is_set() {
+        if around.ending.is_set() {
             return None;
         }
-        let initial = match &self.initial {
+        if memory.has_begun {
+            return self.is_untold.swap(false, Relaxed).then(|| {
+                memory.setting = self.observed(&mut turn, around, memory.setting.clone());
+                self.outcome(&turn, &memory, None)
+            });
+        }
+        let initial = match &self.output.initial {
             Initial::Keep => None,
             Initial::Restore => {
                 let kept = around.store.value(&self.key());
@@ -146,8 +177,11 @@ impl Actuator {
                 self.outcome(&turn, &memory, Some(failure))
             }
             Ok(setting) => {
-                let to_restore =
-                    if self.initial == Initial::Restore { setting.payload(&self.entity) } else { None };
+                let to_restore = if self.output.initial == Initial::Restore {
+                    setting.payload(&self.entity)
+                } else {
+                    None
+                };
                 let outcome = self.apply(setting, None, &mut turn, &mut memory, around);
                 memory.has_begun |= !outcome.has_no_line();
                 if let (None, Some(payload)) = (&outcome.failure, to_restore) {

@@ -1,10 +1,10 @@
 //! All that commands move: [`Actuators`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,9 +40,12 @@ use crate::worker::Worker;
 pub struct Actuators(Arc<Inner>);
 
 struct Inner {
-    all: BTreeMap<ObjectId, Arc<Actuator>>,
+    all: RwLock<All>,
+    root: PathBuf,
     around: Surroundings,
 }
+
+type All = BTreeMap<ObjectId, Arc<Actuator>>;
 
 impl Actuators {
     /// What the outputs of `declared` move. Files are below `root`: `/`, but for tests. `store` knows what is to be restored,
@@ -62,20 +65,71 @@ impl Actuators {
         root: &Path,
         open: Box<Opener>,
     ) -> io::Result<Actuators> {
-        let mut turns: HashMap<Key, Arc<Turn>> = HashMap::new();
-        let actuators = declared.iter().filter_map(|it| {
-            let output = it.output.as_ref()?;
-            let turn = Arc::clone(turns.entry(Key::of(&output.target)).or_default());
-            let actuator = Actuator::new(&it.entity, it.input.is_some(), output, turn, root);
-            Some((it.entity.id().clone(), Arc::new(actuator)))
-        });
-        let (all, ending) = (actuators.collect(), Halt::new()?);
-        Ok(Actuators(Arc::new(Inner { all, around: Surroundings { store: store.clone(), open, ending } })))
+        let around = Surroundings { store: store.clone(), open, ending: Halt::new()? };
+        let inner = Inner { all: RwLock::default(), root: root.to_owned(), around };
+        let actuators = Actuators(Arc::new(inner));
+        actuators.join(declared);
+        Ok(actuators)
     }
 
     /// The entities that take commands.
-    pub fn entities(&self) -> impl Iterator<Item = &Entity> {
-        self.0.all.values().map(|it| it.entity())
+    pub fn entities(&self) -> Vec<Entity> {
+        self.list().iter().map(|it| it.entity().clone()).collect()
+    }
+
+    /// The entity `id`, as it is now, where it takes commands.
+    pub fn entity(&self, id: &ObjectId) -> Option<Entity> {
+        self.actuator(id).map(|it| it.entity().clone())
+    }
+
+    /// Lets go of what `declared` has no more: that is left in its `SAFE_STATE`, if it has one and nothing else of `declared`
+    /// moves the same, and its line is given back. An output that is another now, but of the same kind and moves the same, is
+    /// left alone, to be taken over by [`Actuators::join`]: no line is given back for a new name or limit. All others are not
+    /// touched at all. Blocks for 3 s at most, as [`Actuators::end`].
+    pub fn leave(&self, declared: &[Declared]) {
+        let outputs = || declared.iter().filter_map(|it| Some((it, it.output.as_ref()?)));
+        let stays = |actuator: &Actuator| {
+            outputs().any(|(it, output)| {
+                let (entity, known) = (&it.entity, actuator.entity());
+                entity.id() == known.id()
+                    && entity.platform() == known.platform()
+                    && Key::of(&output.target) == Key::of(actuator.target())
+            })
+        };
+        let mut all = self.0.all.write().unwrap_or_else(PoisonError::into_inner);
+        let leaving: Vec<ObjectId> =
+            all.iter().filter(|(_, it)| !stays(it)).map(|(id, _)| id.clone()).collect();
+        let leaving: Vec<Arc<Actuator>> = leaving.iter().filter_map(|id| all.remove(id)).collect();
+        let moved: HashSet<Key> = all.values().map(|it| Key::of(it.target())).collect();
+        drop(all);
+        let mut safe: Vec<Arc<Actuator>> = leaving
+            .into_iter()
+            .filter(|it| it.is_left_safe() && !moved.contains(&Key::of(it.target())))
+            .collect();
+        safe.sort_by_key(|it| !it.is_line());
+        // On threads, the lines too: a pulse may go on for a minute.
+        let tell: Arc<Tell> = Arc::new(|_, _| ());
+        self.leave_safe(safe, Instant::now() + END, &tell);
+    }
+
+    /// Adds the outputs of `declared` that are new, or another than they were: to be brought into their initial states by
+    /// [`Actuators::begin`], unless they take over what they move from the one before. Touches nothing yet.
+    pub fn join(&self, declared: &[Declared]) {
+        let mut all = self.0.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut turns: HashMap<Key, Arc<Turn>> =
+            all.values().map(|it| (Key::of(it.target()), Arc::clone(it.turn()))).collect();
+        for it in declared {
+            let Some(output) = &it.output else { continue };
+            let (id, has_feed) = (it.entity.id(), it.input.is_some());
+            let known = all.get(id);
+            if known.is_some_and(|known| known.is_of(&it.entity, has_feed, output)) {
+                continue;
+            }
+            let turn = Arc::clone(turns.entry(Key::of(&output.target)).or_default());
+            let mut actuator = Actuator::new(&it.entity, has_feed, output, turn, &self.0.root);
+            known.into_iter().for_each(|known| actuator.inherit(known));
+            all.insert(id.clone(), Arc::new(actuator));
+        }
     }
 
     /// Has the lines, sets what has an initial state, and has the state of everything told as it is then. Blocks for as
@@ -93,13 +147,14 @@ impl Actuators {
             *has_all &= !outcome.has_no_line();
             tell(actuator.entity(), outcome);
         };
-        let (programs, mut others): (Vec<_>, Vec<_>) = self.0.all.values().partition(|it| it.is_program());
+        let (programs, mut others): (Vec<_>, Vec<_>) =
+            self.list().into_iter().partition(|it| it.is_program());
         others.sort_by_key(|it| !it.is_line());
-        others.into_iter().for_each(begin);
+        others.iter().for_each(begin);
         let more = programs.len().min(AT_ONCE).saturating_sub(1);
         let programs = Mutex::new(programs.into_iter());
         let next = || programs.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let begin_all = || iter::from_fn(next).for_each(begin);
+        let begin_all = || iter::from_fn(next).for_each(|it| begin(&it));
         thread::scope(|scope| {
             for _ in 0..more {
                 // Where there is no thread to be had, those that there are see to all.
@@ -113,7 +168,7 @@ impl Actuators {
     /// Carries out `command`, which [`Entity::command`] has read for `entity`. Blocks while another moves the same target, and
     /// then as long as that takes: see [`Actuators`].
     pub fn carry_out(&self, entity: &ObjectId, command: &Command) -> Outcome {
-        match self.0.all.get(entity) {
+        match self.actuator(entity) {
             Some(actuator) => actuator.carry_out(command, &self.0.around),
             None => Outcome { state: None, failure: None },
         }
@@ -126,25 +181,39 @@ impl Actuators {
         let tell: Arc<Tell> = Arc::new(tell);
         let deadline = Instant::now() + END;
         self.0.around.ending.set();
-        let safe = self.0.all.values().filter(|it| it.is_left_safe());
+        let safe = self.list().into_iter().filter(|it| it.is_left_safe());
         let (lines, others): (Vec<_>, Vec<_>) = safe.partition(|it| it.is_line());
         for line in lines {
             line.end(END, &self.0.around).into_iter().for_each(|state| tell(line.entity(), state));
         }
-        let (queue, waiting) = bounded(others.len());
-        for other in others {
+        self.leave_safe(others, deadline, &tell);
+    }
+
+    /// Leaves each of `safe` in its safe state, as far as there is time until `deadline`.
+    fn leave_safe(&self, safe: Vec<Arc<Actuator>>, deadline: Instant, tell: &Arc<Tell>) {
+        let (queue, waiting) = bounded(safe.len());
+        for it in safe {
             // There is room for all.
-            let _ = queue.send(Arc::clone(other));
+            let _ = queue.send(it);
         }
         drop(queue);
-        let workers: Vec<_> = (0..waiting.len().min(AT_ONCE))
-            .map(|_| self.end_on_a_thread(&waiting, deadline, &tell))
-            .collect();
+        let workers: Vec<_> =
+            (0..waiting.len().min(AT_ONCE)).map(|_| self.end_on_a_thread(&waiting, deadline, tell)).collect();
         for worker in workers.into_iter().flatten() {
             if !worker.stop_within(deadline.saturating_duration_since(Instant::now())) {
                 log::warn!("an output hangs on its way to its safe state, and is left behind");
             }
         }
+    }
+
+    fn actuator(&self, id: &ObjectId) -> Option<Arc<Actuator>> {
+        let all = self.0.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(id).cloned()
+    }
+
+    fn list(&self) -> Vec<Arc<Actuator>> {
+        let all = self.0.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().cloned().collect()
     }
 
     /// Starts a thread that leaves those who wait in their safe state, one after the other, as long as there is time.

@@ -63,7 +63,7 @@ fn binary_sensor(
     class: Option<&str>,
     icon: Option<&str>,
 ) -> Result<Entity, EntityError> {
-    let mut builder = BinarySensor::new(id, name);
+    let mut builder = BinarySensor::new(id, name).attributes(true);
     if let Some(class) = class {
         builder = builder.device_class(class);
     }
@@ -81,7 +81,7 @@ fn sensor(
     icon: Option<&str>,
     state_class: Option<&str>,
 ) -> Result<Entity, EntityError> {
-    let mut builder = Sensor::new(id, name);
+    let mut builder = Sensor::new(id, name).attributes(true);
     if let Some(class) = class {
         builder = builder.device_class(class);
     }

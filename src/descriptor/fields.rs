@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::json;
+
 /// An object that is emptied field by field as it is read.
 pub(super) struct Fields {
     fields: Map<String, Value>,
@@ -15,7 +17,7 @@ impl Fields {
     ///
     /// A sentence about what they are instead.
     pub(super) fn parse(bytes: &[u8]) -> Result<Fields, String> {
-        match serde_json::from_slice(bytes) {
+        match json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Fields { fields, flaws: Vec::new() }),
             Ok(other) => Err(format!("expected a JSON object, found {}", shown(&other))),
             Err(cause) => Err(format!("expected JSON: {cause}")),

@@ -45,7 +45,7 @@ pub struct Descriptors {
 
 /// What became of a descriptor.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the large one")]
+#[expect(clippy::large_enum_variant, reason = "most are the large one")]
 pub enum Change {
     /// An entity is described that was not before, or is described otherwise; one with the same id is replaced.
     Came {
@@ -66,7 +66,7 @@ pub enum Change {
 impl Descriptors {
     /// Watches the descriptors in `folder` and the registry in `modules`, and tells how what they describe differs from
     /// what is `known` already: what [`read_all`] has returned, or nothing. The modules' devices hang below `device`.
-    /// `tell` is called on the thread, and may block.
+    /// `tell` is called on the thread with all that is another at once, what went before what came, and may block.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Descriptors {
         modules: PathBuf,
         device: &Device,
         known: Vec<(String, Entity)>,
-        tell: impl FnMut(Change) + Send + 'static,
+        tell: impl FnMut(Vec<Change>) + Send + 'static,
     ) -> io::Result<Descriptors> {
         let (folder, modules) = (path::absolute(folder)?, path::absolute(modules)?);
         let watches = [Watch::new(&folder)?, Watch::new(&modules)?];
@@ -136,7 +136,7 @@ struct Keeper<T> {
     tell: T,
 }
 
-impl<T: FnMut(Change)> Keeper<T> {
+impl<T: FnMut(Vec<Change>)> Keeper<T> {
     /// Looks at what the news speak of, and tells what has changed by that.
     fn update(&mut self, of_descriptors: &News, of_modules: &News) {
         self.inventory.update(of_descriptors, of_modules);
@@ -149,16 +149,13 @@ impl<T: FnMut(Change)> Keeper<T> {
         }
         self.problems = problems;
         let told = std::mem::replace(&mut self.told, entities);
-        for (id, (owner, _)) in &told {
-            if !self.told.contains_key(id) {
-                (self.tell)(Change::Went { owner: owner.clone(), entity: id.clone() });
-            }
-        }
-        for (id, now) in &self.told {
-            if told.get(id) != Some(now) {
-                let (owner, entity) = now.clone();
-                (self.tell)(Change::Came { owner, entity });
-            }
+        let went = told.iter().filter(|(id, _)| !self.told.contains_key(id));
+        let went = went.map(|(id, (owner, _))| Change::Went { owner: owner.clone(), entity: id.clone() });
+        let came = self.told.iter().filter(|(id, now)| told.get(id) != Some(now));
+        let came = came.map(|(_, (owner, it))| Change::Came { owner: owner.clone(), entity: it.clone() });
+        let changes: Vec<Change> = went.chain(came).collect();
+        if !changes.is_empty() {
+            (self.tell)(changes);
         }
     }
 }
@@ -168,7 +165,7 @@ impl<T: FnMut(Change)> Keeper<T> {
 /// # Errors
 ///
 /// The system's own, of waiting or reading.
-fn keep_up<T: FnMut(Change)>(
+fn keep_up<T: FnMut(Vec<Change>)>(
     keeper: &mut Keeper<T>,
     [mut descriptors, mut modules]: [Watch; 2],
     woken: &UnixStream,

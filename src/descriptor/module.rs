@@ -3,7 +3,6 @@
 use super::fields::Fields;
 use super::folder::Sheet;
 use crate::entity::Device;
-use crate::model::ObjectId;
 
 /// What Luigi's installer has noted of a module.
 pub(super) struct Module {
@@ -48,7 +47,8 @@ impl Module {
 pub(super) fn device(parent: &Device, named: &str, module: Option<&Module>) -> Device {
     let noted = |of: fn(&Module) -> &Option<String>| module.and_then(|it| of(it).clone());
     Device {
-        identifier: identifier(&parent.identifier, named),
+        // It does not depend on what is noted: the device stays the same when that comes later.
+        identifier: parent.identifier_below(named),
         name: noted(|it| &it.name).unwrap_or_else(|| last_part(named).to_owned()),
         manufacturer: parent.manufacturer.clone(),
         model: noted(|it| &it.category).map_or(MODEL.to_owned(), |it| format!("{MODEL} ({it})")),
@@ -57,22 +57,8 @@ pub(super) fn device(parent: &Device, named: &str, module: Option<&Module>) -> D
     }
 }
 
-/// It does not depend on what is noted: the device stays the same when that comes later.
-fn identifier(parent: &ObjectId, named: &str) -> ObjectId {
-    let whole = format!("{parent}_{named}");
-    if whole.chars().count() <= MOST_CHARS {
-        return ObjectId::sanitized(&whole);
-    }
-    // Cut alone, it might be another module's, or the parent's own.
-    let mark = format!("_{:08x}", crc32fast::hash(whole.as_bytes()));
-    let head: String = whole.chars().take(MOST_CHARS - mark.len()).collect();
-    ObjectId::sanitized(&(head + &mark))
-}
-
 fn last_part(path: &str) -> &str {
     path.rsplit('/').find(|it| !it.is_empty()).unwrap_or(path)
 }
 
 const MODEL: &str = "Luigi module";
-/// The longest identifier.
-const MOST_CHARS: usize = 64;

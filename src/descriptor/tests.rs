@@ -31,7 +31,7 @@ impl Scene {
         let mut scene = Scene { root, changes, standing, told, descriptors: None };
         prepare(&scene);
         let (folder, modules) = (scene.folder(), scene.modules());
-        let tell = move |change| tell.send(change).unwrap();
+        let tell = move |changes: Vec<_>| changes.into_iter().for_each(|it| tell.send(it).unwrap());
         scene.descriptors = Some(Descriptors::start(folder, modules, &parent(), Vec::new(), tell).unwrap());
         scene
     }
@@ -392,7 +392,7 @@ fn who_knows_what_was_there_hears_only_what_has_changed_since() {
     fs::remove_file(folder.join("goes.json")).unwrap();
     fs::write(folder.join("changes.json"), descriptor("changes", "T", "m")).unwrap();
     let (tell, changes) = unbounded();
-    let tell = move |change| tell.send(change).unwrap();
+    let tell = move |changes: Vec<_>| changes.into_iter().for_each(|it| tell.send(it).unwrap());
     let descriptors = Descriptors::start(folder, "/nowhere".into(), &parent(), known, tell).unwrap();
     let next = || changes.recv_timeout(LIMIT).unwrap();
     assert!(matches!(next(), Change::Went { entity, .. } if entity.as_str() == "goes"));

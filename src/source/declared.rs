@@ -22,14 +22,20 @@ use crate::config::Input;
 pub fn sources(declared: &[Declared], root: &Path) -> Vec<Polled> {
     let read = declared.iter().filter_map(|declared| {
         let input = declared.input.as_ref()?;
-        Some(polled(source(declared, &input.feed, root)?, input))
+        Some(polled(declared, source(declared, &input.feed, root)?, input))
     });
-    let run: Vec<&Declared> = declared.iter().filter(|it| is_run(it)).collect();
-    read.chain(exec::sources(&run)).collect()
+    read.chain(exec::sources(exec::runs(declared))).collect()
 }
 
-fn is_run(declared: &Declared) -> bool {
-    matches!(declared.input, Some(Input { feed: Feed::Exec { .. }, .. }))
+/// Those of `declared` that [`sources`] has sources for, in groups that share one, in their order. The first of a group is its
+/// [owner](Polled::owner).
+pub fn groups(declared: &[Declared]) -> Vec<Vec<&Declared>> {
+    let is_read = |it: &&Declared| match &it.input {
+        Some(Input { feed, .. }) => !matches!(feed, Feed::Exec { .. } | Feed::Gpio { .. } | Feed::Socket),
+        None => false,
+    };
+    let read = declared.iter().filter(is_read).map(|it| vec![it]);
+    read.chain(exec::runs(declared)).collect()
 }
 
 /// `None` for what is not read from files.
@@ -51,8 +57,9 @@ fn source(declared: &Declared, feed: &Feed, root: &Path) -> Option<Box<dyn Sourc
     })
 }
 
-fn polled(source: Box<dyn Source>, input: &Input) -> Polled {
+fn polled(declared: &Declared, source: Box<dyn Source>, input: &Input) -> Polled {
     Polled {
+        owner: declared.section.clone(),
         source,
         // Behind each of these files there may be a bus, a disk or a server.
         pace: Pace::Slow,

@@ -19,42 +19,64 @@ use crate::os::Halt;
 use crate::os::process;
 use crate::os::process::Finished;
 
-/// The sources of those of `declared` that ask a program. Those that ask the same program at the same interval, and may
-/// miss as many samples, share one, whose every run has a value for each of them.
+/// The sources of `runs`, each of sections that share the runs of a program.
 ///
 /// Nothing is run yet.
-pub fn sources(declared: &[&Declared]) -> Vec<Polled> {
-    let mut runs: Vec<(&Program, &Input, Exec, Vec<_>)> = Vec::new();
+pub(super) fn sources(runs: Vec<Vec<&Declared>>) -> Vec<Polled> {
+    if runs.is_empty() {
+        return Vec::new();
+    }
     let halt = Halt::new().inspect_err(|cause| log::warn!("programs cannot be ended when we stop: {cause}"));
     let halt = halt.ok();
-    for declared in declared {
-        let Some(input) = &declared.input else { continue };
-        let Feed::Exec { program, extract } = &input.feed else { continue };
-        let is_same = |(its, other, ..): &&mut (&Program, &Input, Exec, Vec<_>)| {
-            *its == program && other.interval == input.interval && other.misses == input.misses
-        };
-        let part = Part::new(extract, &declared.entity);
-        if let Some((_, _, exec, filters)) = runs.iter_mut().find(is_same) {
-            exec.entities.push(declared.entity.clone());
-            exec.parts.push(part);
-            filters.push(input.filtering.clone());
-        } else {
-            let entities = vec![declared.entity.clone()];
-            let exec = Exec { program: program.clone(), entities, parts: vec![part], halt: halt.clone() };
-            runs.push((program, input, exec, vec![input.filtering.clone()]));
+    runs.iter().filter_map(|run| polled(run, halt.as_ref())).collect()
+}
+
+/// Those of `declared` that ask a program, in groups that share one source, whose every run has a value for each of them: they
+/// ask the same program at the same interval, and may miss as many samples.
+pub(super) fn runs(declared: &[Declared]) -> Vec<Vec<&Declared>> {
+    let mut runs: Vec<Vec<&Declared>> = Vec::new();
+    for it in declared {
+        let Some(run) = run_of(it) else { continue };
+        match runs.iter_mut().find(|group| run_of(group[0]) == Some(run)) {
+            Some(group) => group.push(it),
+            None => runs.push(vec![it]),
         }
     }
-    let polled = runs.into_iter().map(|(_, input, exec, filters)| Polled {
+    runs
+}
+
+/// What sections have in common that share a source.
+fn run_of(declared: &Declared) -> Option<(&Program, Duration, u16)> {
+    let input = declared.input.as_ref()?;
+    let Feed::Exec { program, .. } = &input.feed else { return None };
+    Some((program, input.interval, input.misses))
+}
+
+/// The source of those that share `run`, which is not empty.
+fn polled(run: &[&Declared], halt: Option<&Halt>) -> Option<Polled> {
+    let (program, interval, misses) = run_of(run[0])?;
+    let mut exec =
+        Exec { program: program.clone(), entities: Vec::new(), parts: Vec::new(), halt: halt.cloned() };
+    let mut filters = Vec::new();
+    for declared in run {
+        let Some(Input { feed: Feed::Exec { extract, .. }, filtering, .. }) = &declared.input else {
+            continue;
+        };
+        exec.entities.push(declared.entity.clone());
+        exec.parts.push(Part::new(extract, &declared.entity));
+        filters.push(filtering.clone());
+    }
+    Some(Polled {
+        owner: run[0].section.clone(),
         source: Box::new(exec),
         pace: Pace::Slow,
-        interval: input.interval,
+        interval,
         filters,
-        misses: input.misses,
+        misses,
         delay: Duration::ZERO,
         delivery: None,
         qos: None,
-    });
-    polled.collect()
+    })
 }
 
 /// A program, of which each run has a value for each of some entities.
@@ -175,7 +197,7 @@ mod tests {
     }
 
     fn sources_of(declared: &[Declared]) -> Vec<Polled> {
-        sources(&declared.iter().collect::<Vec<_>>())
+        sources(runs(declared))
     }
 
     /// What one run of `line` tells of each of `extracts`: the value, or the error with its causes.

@@ -10,6 +10,7 @@ use super::read::beginning;
 use crate::config::Extract;
 use crate::entity::Entity;
 use crate::model::Value;
+use crate::model::json;
 
 /// Finds the value of an entity in one text after the other.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Extractor {
     }
 
     fn at(&self, pointer: &str, text: &str) -> Option<Value> {
-        let document: Json = serde_json::from_str(text).ok()?;
+        let document: Json = json::from_slice(text.as_bytes()).ok()?;
         match document.pointer(pointer)? {
             Json::Null => Some(Value::Unknown),
             Json::Bool(on) => Some(Value::Switch(*on)),

@@ -17,7 +17,7 @@ mod schedule;
 mod troubles;
 mod w1;
 
-pub use declared::sources;
+pub use declared::{groups, sources};
 pub use gpio::Gpio;
 pub use poller::{Nudge, Poller};
 pub use troubles::{Trouble, Troubles};
@@ -67,6 +67,9 @@ pub type Sample = Result<Value, SourceError>;
 
 /// A source and how it is polled.
 pub struct Polled {
+    /// Who has it asked, a name that no other has: the section `Sensor attic` (of those that share a program the first), or
+    /// `Host load`.
+    pub owner: String,
     /// Whom to ask.
     pub source: Box<dyn Source>,
     /// How long it may take to answer.

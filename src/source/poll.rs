@@ -42,6 +42,11 @@ impl Poll {
         self.polled.source.entities()[..self.tracks.len()].iter().map(Entity::id)
     }
 
+    /// Who has it asked: [`Polled::owner`].
+    pub(super) fn owner(&self) -> &str {
+        &self.polled.owner
+    }
+
     /// What ends a sample of it.
     pub(super) fn halt(&self) -> Option<Halt> {
         self.polled.source.halt()

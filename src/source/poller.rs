@@ -8,8 +8,7 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::poll::{Listeners, Poll};
-use super::schedule::Schedule;
+use super::poll::Listeners;
 use super::{Pace, Polled, Sample, Troubles};
 use crate::entity::Entity;
 use crate::model::ObjectId;
@@ -17,7 +16,7 @@ use crate::model::Reading;
 use crate::os::Halt;
 use crate::worker::Outlet;
 use crate::worker::Worker;
-use state::{Place, State};
+use state::State;
 
 /// Samples sources and offers what is worth telling.
 ///
@@ -54,24 +53,40 @@ impl Poller {
     }
 
     fn with(sources: Vec<Polled>, listeners: Listeners, patience: Patience) -> io::Result<Poller> {
-        let times = sources.iter().map(|it| (it.pace, it.interval, it.delay));
-        let schedule = Schedule::new(Instant::now(), times);
-        let polls: Vec<Poll> = sources.into_iter().map(Poll::new).collect();
-        let halts = polls.iter().filter_map(Poll::halt).collect();
-        let state = State::new(schedule, polls.into_iter().map(Place::new).collect());
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            listeners,
-            halts,
-            patience,
-        });
+        let state = Mutex::new(State::new(Instant::now()));
+        let shared = Shared { state, changed: Condvar::new(), listeners, patience };
+        let poller = Poller(Nudge(Arc::new(shared)));
+        poller.add(sources)?;
+        Ok(poller)
+    }
+
+    /// Samples `sources` too, each after its delay and then when the others of its interval are. Their entities are announced
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// The system's own, when there is no thread yet and it has none to give. They are sampled as soon as it has.
+    pub fn add(&self, sources: Vec<Polled>) -> io::Result<()> {
+        let shared = &self.0.0;
+        let now = Instant::now();
         let mut state = shared.lock();
-        if !state.places.is_empty() {
-            shared.spawn(&mut state, Some(0))?;
+        sources.into_iter().for_each(|it| state.add(it, now));
+        if state.threads == 0 && !state.places.is_empty() {
+            let term = state.term;
+            shared.spawn(&mut state, Some(term))?;
         }
         drop(state);
-        Ok(Poller(Nudge(shared)))
+        shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Samples those sources no more of whose [owner](Polled::owner) `leaving` says so, and forgets their troubles. Waits for
+    /// none that is being sampled: what it answers is not told.
+    pub fn remove(&self, leaving: impl Fn(&str) -> bool) {
+        let shared = &self.0.0;
+        let (ids, gone) = shared.lock().remove(leaving);
+        shared.listeners.troubles.forget(&ids);
+        drop(gone); // Outside the lock: a file system may be slow in closing.
     }
 
     /// What asks it for samples, to be given away.
@@ -96,9 +111,10 @@ impl Poller {
         let mut state = shared.lock();
         state.is_stopping = true;
         let workers = mem::take(&mut state.workers);
+        let halts: Vec<Halt> = state.places.values().filter_map(|it| it.halt.clone()).collect();
         drop(state);
         shared.changed.notify_all();
-        shared.halts.iter().for_each(Halt::set);
+        halts.iter().for_each(Halt::set);
         // All are told already, so that each needs what is left of the time only if it hangs.
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut all_ended = true;
@@ -153,7 +169,6 @@ struct Shared {
     /// Something is due earlier than it was, a post is free, or the threads are to end.
     changed: Condvar,
     listeners: Listeners,
-    halts: Vec<Halt>,
     patience: Patience,
 }
 
@@ -228,7 +243,7 @@ impl Shared {
         let outcome = poll.sample(samples);
         let mut state = self.lock();
         let was_reported = state.answered(position);
-        if !state.is_stopping {
+        if let (Some(was_reported), false) = (was_reported, state.is_stopping) {
             drop(state);
             if was_reported {
                 poll.note_lost(now);
@@ -236,8 +251,14 @@ impl Shared {
             poll.tell(outcome, samples, now, &self.listeners);
             state = self.lock();
         }
-        if state.end(position, poll, term, now) {
+        let (is_news, left) = state.end(position, poll, term, now);
+        if is_news {
             self.changed.notify_all();
+        }
+        if left.is_some() {
+            drop(state);
+            drop(left);
+            state = self.lock();
         }
         state
     }

@@ -1,7 +1,7 @@
 //! When each source is due.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
 use super::Pace;
@@ -12,7 +12,7 @@ use super::Pace;
 #[derive(Debug)]
 pub(super) struct Schedule {
     start: Instant,
-    slots: Vec<Slot>,
+    slots: BTreeMap<usize, Slot>,
     // Invariant: each source is once in the one of its pace, or it has been taken.
     quick: Queue,
     slow: Queue,
@@ -36,12 +36,23 @@ impl Schedule {
         sources: impl IntoIterator<Item = (Pace, Duration, Duration)>,
     ) -> Schedule {
         let (quick, slow) = Default::default();
-        let mut schedule = Schedule { start, slots: Vec::new(), quick, slow };
+        let mut schedule = Schedule { start, slots: BTreeMap::new(), quick, slow };
         for (position, (pace, interval, delay)) in sources.into_iter().enumerate() {
-            schedule.slots.push(Slot { interval: interval.clamp(SHORTEST, LONGEST), pace });
-            schedule.queue(pace).push(Reverse((start + delay, position)));
+            schedule.add(position, pace, interval, start + delay);
         }
         schedule
+    }
+
+    /// Adds a source at a `position` that is free, first due at `due`, and then when all of its interval are.
+    pub(super) fn add(&mut self, position: usize, pace: Pace, interval: Duration, due: Instant) {
+        self.slots.insert(position, Slot { interval: interval.clamp(SHORTEST, LONGEST), pace });
+        self.queue(pace).push(Reverse((due, position)));
+    }
+
+    /// Has the source at `position` due no more, whether it has been taken or not.
+    pub(super) fn remove(&mut self, position: usize) {
+        let Some(slot) = self.slots.remove(&position) else { return };
+        self.queue(slot.pace).retain(|Reverse((_, it))| *it != position);
     }
 
     /// When the next source of this pace is due; `None` when there is none that waits.
@@ -67,9 +78,10 @@ impl Schedule {
     }
 
     /// Puts back the source at `position`, which was `taken` for a sample that has `ended`. Its next time is after both:
-    /// whatever was missed, by a slow sample or a machine held up, is skipped and not made up for.
+    /// whatever was missed, by a slow sample or a machine held up, is skipped and not made up for. One that was removed
+    /// stays away.
     pub(super) fn put_back(&mut self, position: usize, taken: Instant, ended: Instant) {
-        let Slot { interval, pace } = self.slots[position];
+        let Some(&Slot { interval, pace }) = self.slots.get(&position) else { return };
         let mut due = self.multiple_after(taken + TOGETHER, interval);
         if due < ended {
             due = self.multiple_after(ended, interval);
@@ -79,7 +91,8 @@ impl Schedule {
 
     /// Has the source at `position` due at `now`, unless it has been taken.
     pub(super) fn hasten(&mut self, position: usize, now: Instant) {
-        let queue = self.queue(self.slots[position].pace);
+        let Some(&Slot { pace, .. }) = self.slots.get(&position) else { return };
+        let queue = self.queue(pace);
         let waiting = queue.len();
         queue.retain(|Reverse((_, it))| *it != position);
         if queue.len() < waiting {
@@ -248,5 +261,24 @@ mod tests {
         assert_eq!(schedule.next(Pace::Quick), Some(at(60)));
         schedule.put_back(1, at(7), at(8));
         assert_eq!(taken(&mut schedule, start, 60_000), [0, 1]);
+    }
+
+    #[test]
+    fn what_is_added_falls_in_with_the_others_and_what_is_removed_is_due_no_more() {
+        let start = Instant::now();
+        let (second, at) = (Duration::from_secs(1), |seconds| start + Duration::from_secs(seconds));
+        let mut schedule = Schedule::new(start, [quick(60 * second, Duration::ZERO); 2]);
+        assert_eq!(taken(&mut schedule, start, 0), [0, 1]);
+        schedule.add(2, Pace::Quick, 30 * second, at(7));
+        assert_eq!(taken(&mut schedule, start, 7_000), [2]);
+        assert_eq!(taken(&mut schedule, start, 30_000), [2]);
+        schedule.remove(0);
+        assert_eq!(schedule.take_due(Pace::Quick, at(60)), Some(1));
+        schedule.remove(1); // It has been taken.
+        schedule.put_back(1, at(60), at(60));
+        schedule.hasten(1, at(60));
+        assert_eq!(taken(&mut schedule, start, 60_000), [2]);
+        schedule.remove(2);
+        assert_eq!(schedule.next(Pace::Quick), None);
     }
 }

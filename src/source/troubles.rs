@@ -33,6 +33,8 @@ pub struct Trouble {
     pub error: String,
     /// Since when.
     pub since: Instant,
+    /// When it was over; `None` while it is not.
+    pub over: Option<Instant>,
 }
 
 impl Troubles {
@@ -71,8 +73,23 @@ impl Troubles {
         self.all_recovered(iter::once(entity));
     }
 
+    /// Forgets what was wrong with `entities`: nobody asks for them any more.
+    pub fn forget<'a>(&self, entities: impl IntoIterator<Item = &'a ObjectId>) {
+        let mut troubles = self.lock();
+        let gone = entities.into_iter().filter(|it| troubles.remove(*it).is_some()).count();
+        drop(troubles);
+        if gone > 0 {
+            self.tell();
+        }
+    }
+
     /// What is wrong now, in the order of the entities.
     pub fn list(&self) -> Vec<Trouble> {
+        self.lock().values().filter(|it| it.over.is_none()).cloned().collect()
+    }
+
+    /// The last that was wrong with each entity, now or at any time since the start, in the order of the entities.
+    pub fn last(&self) -> Vec<Trouble> {
         self.lock().values().cloned().collect()
     }
 
@@ -87,13 +104,16 @@ impl Troubles {
         let (mut begun, mut known) = (Vec::new(), Vec::new());
         let mut troubles = self.lock();
         for entity in entities {
-            if let Some(trouble) = troubles.get_mut(entity) {
-                trouble.error.clone_from(&text);
-                known.push(entity);
-            } else {
-                let trouble = Trouble { entity: entity.clone(), error: text.clone(), since: now };
-                troubles.insert(entity.clone(), trouble);
-                begun.push(entity);
+            match troubles.get_mut(entity).filter(|it| it.over.is_none()) {
+                Some(trouble) => {
+                    trouble.error.clone_from(&text);
+                    known.push(entity);
+                }
+                None => {
+                    let (id, error) = (entity.clone(), text.clone());
+                    troubles.insert(id.clone(), Trouble { entity: id, error, since: now, over: None });
+                    begun.push(entity);
+                }
             }
         }
         drop(troubles);
@@ -109,7 +129,11 @@ impl Troubles {
     /// As [`Troubles::recovered`], of entities that recover together.
     pub(super) fn all_recovered<'a>(&self, entities: impl Iterator<Item = &'a ObjectId>) {
         let mut troubles = self.lock();
-        let ended: Vec<&ObjectId> = entities.filter(|it| troubles.remove(*it).is_some()).collect();
+        let mut is_over = |id: &&ObjectId| {
+            let trouble = troubles.get_mut(*id).filter(|it| it.over.is_none());
+            trouble.map(|it| it.over = Some(Instant::now())).is_some()
+        };
+        let ended: Vec<&ObjectId> = entities.filter(&mut is_over).collect();
         drop(troubles);
         if !ended.is_empty() {
             log::info!("{}: has values again", names(&ended));
@@ -172,11 +196,17 @@ mod tests {
             entity: id(entity),
             error: error.to_owned(),
             since: start + Duration::from_secs(second),
+            over: None,
         };
         assert_eq!(troubles.list(), [trouble("a", "gone", 1), trouble("b", "still gone", 0)]);
         troubles.recovered(&id("a"));
         troubles.recovered(&id("a"));
         assert_eq!(troubles.list(), [trouble("b", "still gone", 0)]);
+        let last = troubles.last();
+        assert_eq!((last[0].error.as_str(), last[1].error.as_str()), ("gone", "still gone"));
+        assert!(last[0].over.is_some() && last[1].over.is_none());
+        troubles.failed(&id("a"), &io::Error::other("again"), start + Duration::from_secs(3));
+        assert_eq!(troubles.list()[0], trouble("a", "again", 3));
     }
 
     #[test]
@@ -193,6 +223,17 @@ mod tests {
         troubles.all_recovered([&id("b"), &id("c")].into_iter());
         let expected = ["a, b: gone", "a, c: gone; b: still gone", "b: still gone; c: gone", ""];
         assert_eq!(*heard.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_no_trouble_any_more() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        let troubles = Troubles::told_to(move |it| hears.lock().unwrap().push(Troubles::summary(it)));
+        troubles.all_failed([&id("a"), &id("b")].into_iter(), &io::Error::other("gone"), Instant::now());
+        troubles.forget([&id("a"), &id("c")]);
+        troubles.forget([&id("c")]);
+        assert_eq!(*heard.lock().unwrap(), ["a, b: gone", "b: gone"]);
     }
 
     #[test]

@@ -131,3 +131,61 @@ fn a_light_without_a_brightness_is_on_or_off() {
     assert_eq!(state, lamp.state_payload(&LightState::on().into()).ok());
     assert_eq!(bench.board.driven(), [true]);
 }
+
+#[test]
+fn a_line_is_not_given_back_for_a_new_name_and_nothing_is_set_again() {
+    let bench = Bench::new().with(switch("pump"), line("GPIO17")).initially(Initial::Value(false.into()));
+    let mut bench =
+        bench.safe(false).with(switch("fan"), line("GPIO4")).initially(Initial::Value(true.into()));
+    let actuators = bench.begun();
+    done(send(&actuators, "pump", "ON"), Value::Switch(true));
+    let before = bench.board.driven();
+    bench.declared[0].entity = Switch::new("pump", "Pool pump").availability(true).build().unwrap();
+    bench.last().safe = Some(false.into());
+    actuators.leave(&bench.declared);
+    assert_eq!(bench.board.levels().held.len(), 2);
+    actuators.join(&bench.declared);
+    let told = beginnings(&actuators);
+    // Its state is told anew, for what it was told under may be gone.
+    let on = || Some(Value::Switch(true));
+    assert_eq!(told.into_values().collect::<Vec<_>>(), [on(), on()]);
+    assert_eq!(beginnings(&actuators), BTreeMap::new());
+    assert_eq!(bench.board.driven(), before);
+    assert_eq!(actuators.entity(bench.declared[0].entity.id()).as_ref(), Some(&bench.declared[0].entity));
+}
+
+#[test]
+fn what_is_removed_is_left_safe_and_given_back_and_what_moves_another_line_begins_anew() {
+    let bench = Bench::new().with(switch("goes"), line("GPIO17")).safe(false);
+    let bench = bench.with(switch("moves"), line("GPIO4")).safe(true).initially(Initial::Value(false.into()));
+    let mut bench = bench.with(switch("stays"), line("GPIO5")).safe(true);
+    let actuators = bench.begun();
+    let began = bench.board.levels().driven.len();
+    bench.declared.remove(0);
+    let moved = bench.declared[0].output.as_mut().unwrap();
+    moved.target = line("GPIO6");
+    actuators.leave(&bench.declared);
+    actuators.join(&bench.declared);
+    let held = |bench: &Bench| bench.board.levels().held.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(held(&bench), ["GPIO5"]);
+    assert_eq!(beginnings(&actuators).len(), 1);
+    assert_eq!(held(&bench), ["GPIO5", "GPIO6"]);
+    let mut driven = bench.board.levels().driven.split_off(began);
+    driven.sort();
+    driven.dedup();
+    let level = |line: &str, on| (line.to_owned(), on);
+    assert_eq!(driven, [level("GPIO17", false), level("GPIO4", true), level("GPIO6", false)]);
+    assert_eq!(actuators.entities().len(), 2);
+}
+
+#[test]
+fn a_line_that_another_output_moves_too_is_not_left_safe_for_the_one_that_goes() {
+    let mut bench =
+        Bench::new().with(switch("a"), line("GPIO17")).with(switch("b"), line("GPIO17")).safe(false);
+    let actuators = bench.begun();
+    done(send(&actuators, "a", "ON"), Value::Switch(true));
+    bench.declared.pop();
+    actuators.leave(&bench.declared);
+    assert_eq!(bench.board.driven(), [true]);
+    assert_eq!(bench.board.levels().held.len(), 1);
+}

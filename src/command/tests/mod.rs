@@ -214,7 +214,7 @@ fn noting(bench: &Bench, words: &str, name: &str) -> Target {
 
 /// Sends `payload` to `id`, as Home Assistant does.
 fn send(actuators: &Actuators, id: &str, payload: &str) -> Outcome {
-    let entity = actuators.entities().find(|it| it.id().as_str() == id).unwrap();
+    let entity = actuators.entities().into_iter().find(|it| it.id().as_str() == id).unwrap();
     actuators.carry_out(entity.id(), &entity.command(payload.as_bytes()).unwrap())
 }
 

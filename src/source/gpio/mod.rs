@@ -8,12 +8,18 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Troubles;
 use crate::config::Declared;
 use crate::config::Feed;
+use crate::config::Input;
+use crate::config::Sense;
+use crate::model::Line;
+use crate::model::ObjectId;
 use crate::model::Reading;
+use crate::os::Bell;
 use crate::os::Halt;
 use crate::os::gpio::GpioError;
 use crate::os::gpio::InputLine;
@@ -36,6 +42,8 @@ pub struct Gpio {
     // Dropped first: the worker waits for the thread.
     halt: Halting,
     worker: Worker,
+    changes: Sender<Change>,
+    bell: Bell,
 }
 
 impl Gpio {
@@ -57,10 +65,44 @@ impl Gpio {
         if taps.is_empty() {
             return Ok(None);
         }
-        let halt = Halt::new()?;
-        let lines = Lines { taps, telling: Telling::new(outlet), troubles, halt: halt.clone() };
+        let (halt, bell) = (Halt::new()?, Bell::new()?);
+        let (changes, changed) = bounded(1);
+        let lines = Lines {
+            taps,
+            telling: Telling::new(outlet),
+            store: store.clone(),
+            troubles,
+            changes: changed,
+            bell: bell.clone(),
+            halt: halt.clone(),
+        };
         let worker = Worker::spawn("gpio", move |stop| lines.run(&stop))?;
-        Ok(Some(Gpio { halt: Halting(halt), worker }))
+        Ok(Some(Gpio { halt: Halting(halt), worker, changes, bell }))
+    }
+
+    /// Gives back the lines of which `declared` has another use now, or none: what they told until then is told, and what was
+    /// counted is kept. Those whose sections are as they were are not touched, and lose no edge. Waits at most `limit` for
+    /// that, as it is a millisecond but for a driver that hangs, and returns whether it is done.
+    pub fn leave(&self, declared: &[Declared], limit: Duration) -> bool {
+        self.change(Change::Leave, declared, limit)
+    }
+
+    /// Has the lines too that are new in `declared`: as [`Gpio::leave`], after it and when whoever had them has given them back.
+    pub fn join(&self, declared: &[Declared], limit: Duration) -> bool {
+        self.change(Change::Join, declared, limit)
+    }
+
+    fn change(
+        &self,
+        change: fn(Vec<Declared>, Sender<()>) -> Change,
+        declared: &[Declared],
+        limit: Duration,
+    ) -> bool {
+        let (done, is_done) = bounded(1);
+        let of_lines = declared.iter().filter(|it| of_line(it).is_some()).cloned().collect();
+        let sent = self.changes.send_timeout(change(of_lines, done), limit);
+        self.bell.ring();
+        sent.is_ok() && is_done.recv_timeout(limit).is_ok()
     }
 
     /// Stops: what was counted is kept, and the lines are given back. Waits at most `limit`, and returns whether the thread
@@ -81,18 +123,30 @@ impl Drop for Halting {
     }
 }
 
+/// What else the sections about lines are now. Hears when that is done.
+#[derive(Debug)]
+enum Change {
+    Leave(Vec<Declared>, Sender<()>),
+    Join(Vec<Declared>, Sender<()>),
+}
+
 /// What the thread owns.
 struct Lines {
-    /// Not empty.
     taps: Vec<Tap>,
     telling: Telling,
+    store: Store,
     troubles: Troubles,
+    changes: Receiver<Change>,
+    /// Rings when there is a change.
+    bell: Bell,
     halt: Halt,
 }
 
 /// A line and what its edges mean.
 struct Tap {
     watch: Watch,
+    /// Whose line it is, and what they make of it.
+    inputs: Vec<(ObjectId, Input)>,
     state: TapState,
 }
 
@@ -127,6 +181,9 @@ impl Lines {
                 break;
             }
             let now = Instant::now();
+            if ready.last() == Some(&true) && self.change(now) {
+                continue; // The lines are in another order now.
+            }
             for (tap, ready) in self.taps.iter_mut().zip(&ready) {
                 if *ready {
                     tap.read(now, &mut self.telling, &self.troubles);
@@ -135,14 +192,40 @@ impl Lines {
         }
         let now = Instant::now();
         for it in &mut self.taps {
-            it.read(now, &mut self.telling, &self.troubles);
-            it.watch.keep();
+            it.end(now, &mut self.telling, &self.troubles);
         }
     }
 
-    /// Waits for an edge, the end of a chip, the stop or `wake_at`. Says in `ready` which of the lines are to be read.
+    /// Makes the change that is asked for, if one is. Returns whether it did.
+    fn change(&mut self, now: Instant) -> bool {
+        self.bell.silence();
+        let Ok(change) = self.changes.try_recv() else { return false };
+        let (declared, done, joins) = match change {
+            Change::Leave(declared, done) => (declared, done, false),
+            Change::Join(declared, done) => (declared, done, true),
+        };
+        let wanted = taps(&declared, &self.store, now);
+        let has = |taps: &[Tap], it: &Tap| taps.iter().any(|tap| tap.inputs == it.inputs);
+        if joins {
+            let new: Vec<Tap> = wanted.into_iter().filter(|it| !has(&self.taps, it)).collect();
+            self.taps.extend(new);
+        } else {
+            let (stay, leave) = std::mem::take(&mut self.taps).into_iter().partition(|it| has(&wanted, it));
+            self.taps = stay;
+            let leave: Vec<Tap> = leave;
+            for mut tap in leave {
+                tap.end(now, &mut self.telling, &self.troubles);
+                self.troubles.forget(tap.inputs.iter().map(|(entity, _)| entity));
+            }
+        }
+        let _ = done.try_send(());
+        true
+    }
+
+    /// Waits for an edge, the end of a chip, the stop or `wake_at`. Says in `ready` which of the lines are to be read, and
+    /// behind them whether the stop has come, and whether there is a change.
     fn wait(&self, wake_at: Option<Instant>, is_behind: bool, ready: &mut Vec<bool>) -> io::Result<()> {
-        let mut waited: Vec<PollFd> = Vec::with_capacity(self.taps.len() + 1);
+        let mut waited: Vec<PollFd> = Vec::with_capacity(self.taps.len() + 2);
         // That a chip has gone is told whether asked for or not.
         waited.extend(self.taps.iter().map(|it| match &it.state {
             TapState::Had(line) if it.watch.is_prompt() && !is_behind => {
@@ -152,6 +235,7 @@ impl Lines {
             TapState::Wanted { .. } => PollFd::new(self.halt.as_fd(), PollFlags::empty()),
         }));
         waited.push(PollFd::new(self.halt.as_fd(), PollFlags::POLLIN));
+        waited.push(PollFd::new(self.bell.as_fd(), PollFlags::POLLIN));
         let outcome = poll(&mut waited, timeout(wake_at, Instant::now()));
         ready.clear();
         ready.extend(waited.iter().map(|it| it.any().unwrap_or(true)));
@@ -203,6 +287,12 @@ impl Tap {
         }
     }
 
+    /// Tells what is left to be told, and keeps what was counted.
+    fn end(&mut self, now: Instant, telling: &mut Telling, troubles: &Troubles) {
+        self.read(now, telling, troubles);
+        self.watch.keep();
+    }
+
     fn fails(&mut self, error: &GpioError, now: Instant, telling: &mut Telling, troubles: &Troubles) {
         let is_news = !matches!(self.state, TapState::Wanted { was_told: true, .. });
         self.state = TapState::Wanted { again_at: now + RETRY, was_told: true };
@@ -214,18 +304,31 @@ impl Tap {
 fn taps(declared: &[Declared], store: &Store, now: Instant) -> Vec<Tap> {
     let mut taps: Vec<Tap> = Vec::new();
     for it in declared {
-        let Some(input) = &it.input else { continue };
-        let Feed::Gpio { line, debounce, sense } = &input.feed else { continue };
+        let Some((input, line, debounce, sense)) = of_line(it) else { continue };
         let listener = Listener::new(it.entity.id().clone(), input, sense, store, now);
+        let its = (it.entity.id().clone(), input.clone());
         match taps.iter_mut().find(|it| it.watch.line() == line) {
-            Some(tap) => tap.watch.add(*debounce, listener),
+            Some(tap) => {
+                tap.watch.add(debounce, listener);
+                tap.inputs.push(its);
+            }
             None => taps.push(Tap {
-                watch: Watch::new(line.clone(), *debounce, listener),
+                watch: Watch::new(line.clone(), debounce, listener),
+                inputs: vec![its],
                 state: TapState::Wanted { again_at: now, was_told: false },
             }),
         }
     }
+    // In whatever order the sections are.
+    taps.iter_mut().for_each(|it| it.inputs.sort_by(|(one, _), (other, _)| one.cmp(other)));
     taps
+}
+
+/// The line that feeds `declared`, if one does, and what of it is told.
+fn of_line(declared: &Declared) -> Option<(&Input, &Line, Duration, &Sense)> {
+    let input = declared.input.as_ref()?;
+    let Feed::Gpio { line, debounce, sense } = &input.feed else { return None };
+    Some((input, line, *debounce, sense))
 }
 
 /// How long to wait at `now` for `wake_at`: not a moment too short, or we would go around without anything to do.

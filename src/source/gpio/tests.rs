@@ -343,6 +343,59 @@ fn a_line_that_is_not_there_is_told_and_named_and_does_not_hold_up_the_stop() {
     assert!(readings.try_recv().is_err());
 }
 
+/// As [`sensed`], of another entity on another line.
+fn sensed_on(id: &str, offset: u32) -> Declared {
+    let mut declared = sensed(Sense::Level, plain());
+    declared.entity = Sensor::new(id, id).build().unwrap();
+    let Some(Input { feed: Feed::Gpio { line, .. }, .. }) = &mut declared.input else { unreachable!() };
+    line.place = LinePlace::Numbered { chip: "gpiochip9999".to_owned(), offset };
+    declared
+}
+
+#[test]
+fn lines_come_and_go_and_the_others_are_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (outlet, readings) = outlet();
+    let troubles = Troubles::default();
+    let limit = Duration::from_secs(10);
+    let told = || readings.recv_timeout(limit).unwrap().entity.to_string();
+    let troubled = || troubles.list().iter().map(|it| it.entity.to_string()).collect::<Vec<_>>();
+    let [a, b, c] = [sensed_on("a", 1), sensed_on("b", 2), sensed_on("c", 3)];
+    let store = Store::open(folder.path());
+    let gpio = Gpio::start(&[a.clone(), b.clone()], outlet, &store, troubles.clone()).unwrap().unwrap();
+    assert_eq!([told(), told()], ["a", "b"]);
+
+    let renamed = Declared { entity: Sensor::new("b", "New").build().unwrap(), ..b.clone() };
+    let declared = [c, renamed];
+    assert!(gpio.leave(&declared, limit));
+    assert_eq!(troubled(), ["b"]);
+    assert!(gpio.join(&declared, limit));
+    // Whatever is asked for anew would be told anew.
+    assert_eq!(told(), "c");
+    assert_eq!(troubled(), ["b", "c"]);
+
+    assert!(gpio.leave(&[], limit) && gpio.join(&[], limit));
+    assert_eq!(troubled(), [""; 0]);
+    assert!(gpio.join(&[a], limit));
+    assert_eq!(told(), "a");
+    assert!(gpio.stop_within(limit));
+    assert!(readings.try_recv().is_err());
+}
+
+#[test]
+fn a_line_whose_sections_are_others_begins_with_what_was_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path());
+    let now = Instant::now();
+    let total = [sensed(Sense::Total, plain())];
+    let mut before = taps(&total, &store, now);
+    let (mut telling, troubles) = (Telling::new(outlet().0), Troubles::default());
+    before[0].watch.begins(false, now, &mut telling, &troubles);
+    before[0].watch.take(Edge { active: true, number: 7, at: Duration::ZERO }, now, &mut telling);
+    before[0].end(now, &mut telling, &troubles);
+    check_kept(&total, &store, &[(0, Begins(false), &["a 7"])]);
+}
+
 #[test]
 fn dropping_it_stops_it() {
     let folder = tempfile::tempdir().unwrap();

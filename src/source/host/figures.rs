@@ -58,7 +58,7 @@ mod tests {
         let health = Health::default();
         health.set_messages(&model::Figures { delivered: 1, ..Default::default() }, 2);
         health.add_refused(3);
-        (0..5).for_each(|_| health.set_link_up());
+        (0..5).for_each(|_| health.set_link_up(&"pi:1883"));
 
         let mut source = Figures::new(health);
         let values = values_of(&mut source);

@@ -50,6 +50,7 @@ pub fn sources(host: &Host, health: &Health) -> Vec<(HostSensor, Polled)> {
             _ => Pace::Quick,
         };
         let polled = Polled {
+            owner: owner(sampling.sensor),
             source,
             pace,
             interval: sampling.interval,
@@ -62,6 +63,11 @@ pub fn sources(host: &Host, health: &Health) -> Vec<(HostSensor, Polled)> {
         Some((sampling.sensor, polled))
     });
     polled.collect()
+}
+
+/// Who has the readings of `sensor` asked and announced: `Host load`.
+pub fn owner(sensor: HostSensor) -> String {
+    format!("Host {}", sensor.as_str())
 }
 
 fn source(sampling: &HostSampling, host: &Host, health: &Health) -> Option<Box<dyn Source>> {

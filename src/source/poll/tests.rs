@@ -61,6 +61,7 @@ impl Stage {
         let script: Vec<_> = script.into_iter().map(|it| it.map(<[_]>::to_vec)).collect();
         let source = Script { entities: vec![entity(0), entity(1)], samples: script.into_iter() };
         let poll = Poll::new(Polled {
+            owner: "Sensor attic".to_owned(),
             source: Box::new(source),
             pace: Pace::Quick,
             interval: Duration::from_secs(1),

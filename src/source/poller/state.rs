@@ -1,21 +1,25 @@
 //! What the threads of a poller share: which source is where, and who leads.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::super::Pace;
 use super::super::poll::{Listeners, Poll};
 use super::super::schedule::Schedule;
+use super::super::{Pace, Polled};
 use crate::model::ObjectId;
 use crate::model::Reading;
 use crate::model::Value;
+use crate::os::Halt;
 use crate::worker::Worker;
 
 /// What is known of the sources and of the threads.
 pub(super) struct State {
     pub(super) schedule: Schedule,
-    pub(super) places: Vec<Place>,
+    /// By their positions, none of which is used twice.
+    pub(super) places: BTreeMap<usize, Place>,
+    next_position: usize,
     pub(super) workers: Vec<Worker>,
     pub(super) threads: usize,
     /// How many of them sample.
@@ -35,10 +39,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(schedule: Schedule, places: Vec<Place>) -> State {
+    /// Without sources.
+    pub(super) fn new(now: Instant) -> State {
         State {
-            schedule,
-            places,
+            schedule: Schedule::new(now, []),
+            places: BTreeMap::new(),
+            next_position: 0,
             workers: Vec::new(),
             threads: 0,
             busy: 0,
@@ -52,17 +58,46 @@ impl State {
         }
     }
 
+    /// Adds a source, to be sampled after its delay.
+    pub(super) fn add(&mut self, polled: Polled, now: Instant) {
+        let position = self.next_position;
+        self.next_position += 1;
+        self.schedule.add(position, polled.pace, polled.interval, now + polled.delay);
+        self.places.insert(position, Place::new(Poll::new(polled)));
+    }
+
+    /// Takes out the sources of those who are `leaving`. What one of them has answered when its sample ends is not told. Returns
+    /// their entities, and those that are not being sampled, to be dropped.
+    pub(super) fn remove(&mut self, leaving: impl Fn(&str) -> bool) -> (Vec<ObjectId>, Vec<Place>) {
+        let (mut ids, mut gone) = (Vec::new(), Vec::new());
+        let positions = self.places.iter().filter(|(_, place)| leaving(&place.owner));
+        let positions: Vec<usize> = positions.map(|(position, _)| *position).collect();
+        for position in positions {
+            let Some(place) = self.places.get_mut(&position) else { continue };
+            ids.append(&mut place.ids);
+            self.schedule.remove(position);
+            if place.poll.is_some() {
+                gone.extend(self.places.remove(&position));
+            } else {
+                (place.is_leaving, place.overdue) = (true, None);
+                place.asked.clear();
+            }
+        }
+        (ids, gone)
+    }
+
     /// When there is something for the leader to do; `None` for never.
     pub(super) fn next(&self) -> Option<Instant> {
         let quick = self.schedule.next(Pace::Quick);
         let slow = if self.is_short { None } else { self.schedule.next(Pace::Slow) };
-        let overdue = if self.busy > 0 { self.places.iter().filter_map(|it| it.overdue).min() } else { None };
+        let overdue =
+            if self.busy > 0 { self.places.values().filter_map(|it| it.overdue).min() } else { None };
         [quick, slow, overdue].into_iter().flatten().min()
     }
 
     /// The source at `position` is about to be sampled by the leader.
     pub(super) fn begin(&mut self, position: usize, now: Instant) -> Box<Poll> {
-        let place = &mut self.places[position];
+        let place = self.places.get_mut(&position).expect("a source that is due has a place");
         let mut poll = place.poll.take().expect("a source that is due is in its place");
         place.asked.drain(..).for_each(|it| poll.tell_next(it));
         place.overdue = Some(now + place.patience);
@@ -71,15 +106,32 @@ impl State {
         poll
     }
 
-    /// The source at `position` has answered, with whatever. Returns whether it was reported as lost before that.
-    pub(super) fn answered(&mut self, position: usize) -> bool {
-        self.places[position].overdue.take().is_none()
+    /// The source at `position` has answered, with whatever. Returns whether it was reported as lost before that; `None`
+    /// where nobody asks for it any more.
+    pub(super) fn answered(&mut self, position: usize) -> Option<bool> {
+        let place = self.places.get_mut(&position).filter(|it| !it.is_leaving)?;
+        Some(place.overdue.take().is_none())
     }
 
     /// The sample of the source at `position`, taken at `now` by whoever led in `term`, is at its end. Returns whether
-    /// another leads, who does not know yet when this source is due.
-    pub(super) fn end(&mut self, position: usize, poll: Box<Poll>, term: u64, now: Instant) -> bool {
-        let place = &mut self.places[position];
+    /// another leads, who does not know yet when this source is due; and the source where it has left, to be dropped.
+    pub(super) fn end(
+        &mut self,
+        position: usize,
+        poll: Box<Poll>,
+        term: u64,
+        now: Instant,
+    ) -> (bool, Option<Box<Poll>>) {
+        self.busy -= 1;
+        let leads = self.term == term;
+        if leads {
+            self.sampling_since = None;
+        }
+        let place = self.places.get_mut(&position).filter(|it| !it.is_leaving);
+        let Some(place) = place else {
+            self.places.remove(&position);
+            return (!leads, Some(poll));
+        };
         place.ids.extend(poll.ids().skip(place.ids.len()).cloned());
         place.poll = Some(poll);
         let is_asked = !place.asked.is_empty();
@@ -88,12 +140,7 @@ impl State {
         if is_asked {
             self.schedule.hasten(position, ended);
         }
-        self.busy -= 1;
-        let leads = self.term == term;
-        if leads {
-            self.sampling_since = None;
-        }
-        !leads
+        (!leads, None)
     }
 
     /// Tells of the sources that have not answered for too long. They are asked no more until they have.
@@ -101,7 +148,7 @@ impl State {
         if self.busy == 0 {
             return;
         }
-        for place in &mut self.places {
+        for place in self.places.values_mut() {
             if place.overdue.take_if(|it| *it <= now).is_some() {
                 let error = Hangs { patience: place.patience };
                 listeners.troubles.all_failed(place.ids.iter(), &error, now);
@@ -114,9 +161,8 @@ impl State {
 
     /// Has `entity` told as soon as possible. Returns whether its source is due now.
     pub(super) fn ask(&mut self, entity: &ObjectId, now: Instant) -> bool {
-        let mut places = self.places.iter_mut().enumerate();
-        let found = places.find_map(|(position, place)| {
-            place.ids.iter().position(|it| it == entity).map(|index| (position, index, place))
+        let found = self.places.iter_mut().find_map(|(position, place)| {
+            place.ids.iter().position(|it| it == entity).map(|index| (*position, index, place))
         });
         let Some((position, index, place)) = found else { return false };
         if !place.asked.contains(&index) {
@@ -130,6 +176,12 @@ impl State {
 
 /// Where a source is kept while it is not being sampled.
 pub(super) struct Place {
+    /// Who has it asked.
+    owner: String,
+    /// What ends a sample of it.
+    pub(super) halt: Option<Halt>,
+    /// Nobody asks for it any more; it is being sampled still.
+    is_leaving: bool,
     /// `None` while it is.
     pub(super) poll: Option<Box<Poll>>,
     /// Its entities.
@@ -144,8 +196,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(poll: Poll) -> Place {
+    fn new(poll: Poll) -> Place {
         Place {
+            owner: poll.owner().to_owned(),
+            halt: poll.halt(),
+            is_leaving: false,
             ids: poll.ids().cloned().collect(),
             asked: Vec::new(),
             patience: poll.patience(),

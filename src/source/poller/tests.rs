@@ -97,6 +97,7 @@ impl Stage {
         let entities = vec![Sensor::new(id, id).build().unwrap()];
         let witness = Arc::clone(&self.witness);
         self.sources.push(Polled {
+            owner: format!("Sensor {id}"),
             source: Box::new(Probe { entities, count: 0, gate, witness, halt }),
             pace,
             interval: Duration::from_secs(1),
@@ -261,9 +262,9 @@ fn what_hangs_for_too_long_is_unavailable_and_in_trouble_until_it_answers() {
     wait_until(|| stage.witness.now.load(SeqCst) == 1);
     {
         let mut state = poller.0.0.lock();
-        let overdue = state.places[0].overdue.unwrap();
+        let overdue = state.places[&0].overdue.unwrap();
         assert!(overdue > Instant::now() + Duration::from_secs(5));
-        state.places[0].overdue = Some(Instant::now()); // Time flies.
+        state.places.get_mut(&0).unwrap().overdue = Some(Instant::now()); // Time flies.
     }
     stage.wait_for(&["hangs Unavailable"]);
     let troubles: Vec<String> =
@@ -327,4 +328,52 @@ fn stopping_leaves_what_hangs_behind_and_says_so() {
     drop(sender);
     // All threads have ended: nobody holds the outlet.
     while readings.recv_timeout(LIMIT) != Err(RecvTimeoutError::Disconnected) {}
+}
+
+#[test]
+fn a_source_comes_and_goes_and_the_others_are_left_as_they_are() {
+    let mut stage = Stage::new();
+    stage.quick("stays").interval = Duration::from_secs(3600);
+    stage.quick("goes");
+    let poller = stage.start();
+    stage.wait_for(&["stays 1", "goes 1"]);
+    stage.quick("comes");
+    poller.add(mem::take(&mut stage.sources)).unwrap();
+    poller.remove(|owner| owner == "Sensor goes");
+    assert_eq!(poller.0.0.lock().places.len(), 2);
+    stage.wait_for(&["comes 2"]);
+    poller.sample_now(&id("goes"));
+    poller.sample_now(&id("stays"));
+    // That it was sampled a second time, and not a third, says that it was not touched.
+    stage.wait_for(&["stays 2", "comes 3"]);
+    assert!(stage.readings.try_iter().all(|it| it.entity != id("goes")));
+}
+
+#[test]
+fn a_source_that_hangs_is_taken_out_all_the_same_and_what_it_answers_is_not_told() {
+    let mut stage = Stage::new();
+    let gate = stage.slow("stuck");
+    let poller = stage.start();
+    wait_until(|| stage.witness.now.load(SeqCst) == 1);
+    stage.troubles.failed(&id("stuck"), &io::Error::other("no answer"), Instant::now());
+    poller.remove(|owner| owner == "Sensor stuck");
+    assert_eq!(stage.troubles.list(), []);
+    // One of the same name has a place of its own.
+    stage.quick("stuck");
+    poller.add(mem::take(&mut stage.sources)).unwrap();
+    stage.wait_for(&["stuck 1"]);
+    gate.send(()).unwrap();
+    wait_until(|| poller.0.0.lock().places.len() == 1);
+    let again = |it: &Reading| it.value == Value::from(1);
+    assert!(!stage.readings.try_iter().any(|it| again(&it)), "what it answered was told");
+}
+
+#[test]
+fn a_poller_without_sources_has_no_thread_before_the_first_comes() {
+    let mut stage = Stage::new();
+    let poller = stage.start();
+    assert_eq!(poller.0.0.lock().threads, 0);
+    stage.quick("comes");
+    poller.add(mem::take(&mut stage.sources)).unwrap();
+    stage.wait_for(&["comes 1"]);
 }
