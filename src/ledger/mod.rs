@@ -51,7 +51,7 @@ enum Access {
     Write(Option<Lock>),
     /// Another process of ours has it.
     InUse,
-    /// It cannot be read, or is of a newer version: it is left alone.
+    /// It cannot be read, or is of a newer version, or is only to be looked at: it is left alone.
     Refused,
 }
 
@@ -83,17 +83,26 @@ impl Ledger {
     /// `ledger.json.foreign`): the ledger is empty then, and [`Ledger::problem`] says why. One that another process has in
     /// use is read, and never written. Reads a file of 4 MiB at most.
     pub fn open(directory: &Path, machine: &str, node: &ObjectId) -> Ledger {
+        let access = match Lock::take(directory) {
+            Ok(None) => Access::InUse,
+            Ok(lock) => Access::Write(lock),
+            Err(_) => Access::Write(None), // Whatever it is comes up again where it is written.
+        };
+        Ledger::with(access, directory, machine, node)
+    }
+
+    /// The same to be looked at only: it is never written, and whoever wants to write it is not in the least kept from that.
+    pub fn look(directory: &Path, machine: &str, node: &ObjectId) -> Ledger {
+        Ledger::with(Access::Refused, directory, machine, node)
+    }
+
+    fn with(mut access: Access, directory: &Path, machine: &str, node: &ObjectId) -> Ledger {
         let path = directory.join("ledger.json");
         let new = Known {
             machine: machine.to_owned(),
             node: node.clone(),
             identity: None,
             entries: BTreeMap::new(),
-        };
-        let mut access = match Lock::take(directory) {
-            Ok(None) => Access::InUse,
-            Ok(lock) => Access::Write(lock),
-            Err(_) => Access::Write(None), // Whatever it is comes up again where it is written.
         };
         let (mut known, mut written, mut problem, mut aside) = (new, None, None, None);
         match file::read(&path) {

@@ -19,32 +19,35 @@ use crate::config::Logging;
 /// Logging has been started before in this process; that start holds.
 pub fn start(logging: &Logging) -> Result<(), SetLoggerError> {
     let console = Console::of_process();
-    let mut loggers: Vec<Box<dyn SharedLogger>> =
-        vec![Box::new(ConsoleLogger { level: logging.level, console })];
+    let mut loggers: Vec<Box<dyn SharedLogger>> = vec![Box::new(ConsoleLogger { console })];
     let mut problem = None;
     if let Some(path) = &logging.file {
         match LogFile::open(path, logging.max_bytes, logging.backups, console) {
-            Ok(file) => loggers.push(WriteLogger::new(logging.level, file_format(), file)),
+            Ok(file) => loggers.push(WriteLogger::new(EVERY_LEVEL, file_format(), file)),
             Err(cause) => problem = Some((path, cause)),
         }
     }
     log::set_boxed_logger(CombinedLogger::new(loggers))?;
-    log::set_max_level(logging.level);
+    set_level(logging.level);
     if let Some((path, cause)) = problem {
         log::warn!("cannot open the log file {}: {cause}: logging to the console only", path.display());
     }
     Ok(())
 }
 
+/// Has lines up to `level` appear from here on.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
+}
+
 /// The console as one of simplelog's loggers.
 struct ConsoleLogger {
-    level: LevelFilter,
     console: Console,
 }
 
 impl Log for ConsoleLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.level && metadata.target().starts_with(OURS)
+        metadata.target().starts_with(OURS)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -58,7 +61,7 @@ impl Log for ConsoleLogger {
 
 impl SharedLogger for ConsoleLogger {
     fn level(&self) -> LevelFilter {
-        self.level
+        EVERY_LEVEL
     }
 
     fn config(&self) -> Option<&simplelog::Config> {
@@ -81,6 +84,8 @@ fn file_format() -> simplelog::Config {
         .build()
 }
 
+/// What the loggers let through: [`set_level`] decides, before it comes to them.
+const EVERY_LEVEL: LevelFilter = LevelFilter::Trace;
 /// Target of each line of this crate, library and binary alike.
 const OURS: &str = "luigi_mqtt";
 
@@ -94,10 +99,9 @@ mod tests {
 
     #[test]
     fn only_our_own_lines_reach_the_console() {
-        let logger = ConsoleLogger { level: LevelFilter::Info, console: Console::Terminal };
+        let logger = ConsoleLogger { console: Console::Terminal };
         let shown = |level, target| logger.enabled(&Metadata::builder().level(level).target(target).build());
         assert!(shown(Level::Info, "luigi_mqtt::bridge"));
-        assert!(!shown(Level::Debug, "luigi_mqtt::bridge"));
         assert!(!shown(Level::Error, "mio::poll"));
     }
 

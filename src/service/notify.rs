@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
+
 /// Tells the service manager how the service is doing, where there is one that listens.
 ///
 /// What cannot be told is dropped with a debug line: the readings matter more than the service manager.
@@ -31,6 +33,13 @@ impl Notifier {
     /// The service takes readings: systemd goes on with what waits for us.
     pub fn ready(&self) {
         self.tell("READY=1");
+    }
+
+    /// The service takes over another configuration, and is [ready](Notifier::ready) again after that. With the time that
+    /// systemd wants to see in it (sd_notify(3), since version 253), which is that of the kernel's monotonic clock.
+    pub fn reloading(&self) {
+        let since_boot = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", since_boot.as_micros()));
     }
 
     /// The service is on its way to a clean end.
@@ -93,6 +102,13 @@ mod tests {
         // A second line would be another word of the protocol.
         check(&manager, || notifier.status("attic: cannot\nREADY=1"), "STATUS=attic: cannot READY=1");
         check(&manager, || notifier.stopping(), "STOPPING=1");
+        notifier.reloading();
+        let mut datagram = [0; 100];
+        let length = manager.recv(&mut datagram).unwrap();
+        let text = std::str::from_utf8(&datagram[..length]).unwrap();
+        let since_boot: u64 = text.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().parse().unwrap();
+        let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap()).as_micros();
+        assert!((1..=now).contains(&u128::from(since_boot)), "{text}");
     }
 
     #[test]
