@@ -1,9 +1,14 @@
 //! Having entities announced and removed while we run, and remembered: [`Announcer`].
 
-use std::collections::BTreeMap;
+mod not_announced;
+#[cfg(test)]
+mod tests;
+
+pub(super) use not_announced::NotAnnounced;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
-use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, bounded, select};
@@ -14,14 +19,16 @@ use crate::config::Config;
 use crate::descriptor::is_descriptor;
 use crate::entity::Device;
 use crate::entity::Entity;
+use crate::entity::EntityError;
 use crate::ledger::Ledger;
 use crate::ledger::Plan;
 use crate::ledger::Record;
+use crate::model::Chain;
 use crate::model::ObjectId;
 use crate::worker::Stop;
 use crate::worker::Worker;
 
-use super::roster::{Owners, record};
+use super::roster::{Owners, PRODUCERS, record};
 
 /// Has entities announced by the bridge and noted in the ledger first, so that none is forgotten over a crash. Cheap to
 /// clone, for any thread.
@@ -30,16 +37,18 @@ pub(super) struct Announcer(Arc<Shared>);
 
 struct Shared {
     handle: Handle,
-    presence: Presence,
-    config: Arc<Config>,
+    config: Mutex<Arc<Config>>,
+    /// What is announced now. Held for moments only; changed by whoever has `state`.
+    wanted: Mutex<BTreeMap<ObjectId, Wanted>>,
+    /// Held while the card takes note. Taken before `wanted`.
     state: Mutex<State>,
 }
 
 struct State {
     /// `None` where there is no card to keep it on.
     ledger: Option<Ledger>,
-    /// What is announced now.
-    wanted: BTreeMap<ObjectId, Record>,
+    /// What producers had announced in an earlier run, and may come back for.
+    awaited: BTreeSet<ObjectId>,
     /// How often something was removed.
     removals: u64,
     /// What brings a message each when the broker has taken what was announced elsewhere before.
@@ -50,72 +59,242 @@ struct State {
     settling: Option<Worker>,
 }
 
+/// Something that is announced.
+struct Wanted {
+    record: Record,
+    entity: Arc<Entity>,
+    /// Whether the bridge knows it.
+    is_told: bool,
+}
+
 impl Announcer {
-    /// For what `handle` leads to, where `wanted` is announced already and stands in `ledger`.
+    /// For what `handle` leads to, where `members`, each with its owner, are announced already and stand in `ledger`.
     pub(super) fn new(
         handle: Handle,
-        presence: Presence,
         config: Arc<Config>,
         ledger: Option<Ledger>,
-        wanted: impl IntoIterator<Item = Record>,
+        members: impl IntoIterator<Item = (String, Entity)>,
     ) -> Announcer {
-        let wanted = wanted.into_iter().map(|it| (it.entity.clone(), it)).collect();
+        let presence = handle.presence();
+        let wanted = members.into_iter().map(|(owner, entity)| {
+            let record = record(&owner, &entity, &presence);
+            (entity.id().clone(), Wanted { record, entity: Arc::new(entity), is_told: true })
+        });
+        let wanted: BTreeMap<_, _> = wanted.collect();
+        let known = ledger.iter().flat_map(Ledger::records).filter(|it| it.owner == PRODUCERS);
+        let absent = known.map(|it| it.entity.clone()).filter(|it| !wanted.contains_key(it));
+        let awaited = absent.collect();
         let state = Mutex::new(State {
             ledger,
-            wanted,
+            awaited,
             removals: 0,
             departing: Vec::new(),
             is_settling: false,
             settling: None,
         });
-        Announcer(Arc::new(Shared { handle, presence, config, state }))
+        Announcer(Arc::new(Shared { handle, config: Mutex::new(config), wanted: Mutex::new(wanted), state }))
     }
 
     /// The device that all of it is announced on, or below.
-    pub(super) fn device(&self) -> &Device {
-        &self.0.presence.device
+    pub(super) fn device(&self) -> Device {
+        self.presence().device.clone()
     }
 
-    /// Announces `entity` for `owner`, in the place of what `owner`, or another descriptor where it is one, has announced
-    /// under its id before: in this run, or in an earlier one elsewhere, of which leave is taken first. Blocks until the card
-    /// has taken note of it, and never for the broker.
+    /// What is announced under `id`, and who has it announced. Never waits for the card.
+    pub(super) fn find(&self, id: &ObjectId) -> Option<(String, Arc<Entity>)> {
+        let wanted = self.wanted();
+        let told = wanted.get(id).filter(|it| it.is_told)?;
+        Some((told.record.owner.clone(), Arc::clone(&told.entity)))
+    }
+
+    /// Whose `id` is: of who has it announced, or of a section that may yet find it. Never waits for the card.
+    pub(super) fn owner_of(&self, id: &ObjectId) -> Option<String> {
+        let owner = self.wanted().get(id).map(|it| it.record.owner.clone());
+        owner.or_else(|| Owners(&self.config()).of(id).map(str::to_owned))
+    }
+
+    /// Everything that is announced, each with its owner.
+    pub(super) fn members(&self) -> Vec<(String, Entity)> {
+        let wanted = self.wanted();
+        wanted.values().map(|it| (it.record.owner.clone(), Entity::clone(&it.entity))).collect()
+    }
+
+    /// Takes `config` for what says whose sections there are, from now on: of those that are gone without being withdrawn,
+    /// what they may have found is no longer waited for.
+    pub(super) fn configured(&self, config: Arc<Config>) {
+        *unpoisoned(&self.0.config) = config;
+    }
+
+    /// Whether `entity` goes with this device.
+    ///
+    /// # Errors
+    ///
+    /// [`EntityError`], where it does not.
+    pub(super) fn check(&self, entity: &Entity) -> Result<(), EntityError> {
+        self.presence().check(entity)
+    }
+
+    /// Says whether what `owner` has announced under `id` is available, apart from its device; nothing where it is somebody
+    /// else's. Never waits for the card.
+    pub(super) fn set_available(&self, owner: &str, id: &ObjectId, available: bool) {
+        let is_owners = self.wanted().get(id).is_some_and(|it| it.record.owner == owner);
+        if is_owners {
+            self.0.handle.set_available(id.clone(), available);
+        }
+    }
+
+    /// As [`Handle::when_announced`].
+    #[cfg(test)]
+    pub(super) fn when_announced(&self, done: crossbeam_channel::Sender<()>) {
+        self.0.handle.when_announced(done);
+    }
+
+    /// Announces `entity` for `owner`, in the place of what `owner` has announced under its id before: in this run, or in an
+    /// earlier one elsewhere, of which leave is taken first. A descriptor takes the place of another, and anybody that of a
+    /// producer. Blocks until the card has taken note of it, and never for the broker.
     pub(super) fn announce(&self, owner: &str, entity: &Entity) {
-        let Shared { handle, presence, config, .. } = &*self.0;
+        self.announce_all([(owner.to_owned(), entity.clone())]);
+    }
+
+    /// Announces `members`, each with its owner, as [`Announcer::announce`] does: the card takes note of all at once. What is
+    /// not announced is logged.
+    pub(super) fn announce_all(&self, members: impl IntoIterator<Item = (String, Entity)>) {
+        let members: Vec<_> = members.into_iter().map(|(owner, it)| (owner, Arc::new(it))).collect();
+        for ((owner, _), outcome) in members.iter().zip(self.try_announce_all(&members)) {
+            if let Err(error) = outcome {
+                log::warn!("{owner}: {}", Chain(&error));
+            }
+        }
+    }
+
+    /// As [`Announcer::announce_all`]; says what became of each.
+    pub(super) fn try_announce_all(
+        &self,
+        members: &[(String, Arc<Entity>)],
+    ) -> Vec<Result<(), NotAnnounced>> {
+        let (handle, presence) = (&self.0.handle, self.presence());
         let mut state = self.state();
-        // Descriptors settle among themselves whose an id is: a file may have got another name.
-        let is_foreign =
-            |it: &&Record| it.owner != owner && !(is_descriptor(owner) && is_descriptor(&it.owner));
-        if let Some(other) = state.wanted.get(entity.id()).filter(is_foreign) {
-            log::warn!("{owner}: \"{}\" is not announced: its id is that of [{}]", entity.id(), other.owner);
-            return;
+        let mut changes = Changes::default();
+        for (_, entity) in members {
+            state.awaited.remove(entity.id());
         }
-        let record = record(owner, entity, presence);
-        let is_new = state.wanted.insert(entity.id().clone(), record.clone()).is_none();
-        let plan = if is_new { state.plan(&record, config) } else { Plan::default() };
-        state.note(presence.topics.identity());
+        let outcomes: Vec<_> = members.iter().map(|(owner, it)| self.want(owner, it, &mut changes)).collect();
+        let mut plan = Plan::default();
+        if changes.is_news {
+            let records = self.records();
+            if !changes.came.is_empty() {
+                plan = state.plan(&changes.came, &records, &self.config());
+            }
+            state.note(presence.topics.identity(), &records);
+        }
+        state.removals += u64::from(changes.is_moved);
         drop(state);
-        if !plan.is_empty() {
-            plan.sentences.iter().for_each(|sentence| log::info!("{sentence}"));
-            let (done, departed) = bounded(1);
-            handle.depart(plan.before, plan.after, done);
-            self.settle(Some(departed));
+        self.depart(plan);
+        for ((_, entity), _) in members.iter().zip(&outcomes).filter(|(_, it)| it.is_ok()) {
+            let told = handle.register(Entity::clone(entity));
+            debug_assert!(told.is_ok(), "it was checked");
+            if changes.handed_over.contains(entity.id()) {
+                // That its former owner is away says nothing of this one.
+                handle.set_available(entity.id().clone(), true);
+            }
+            if let Some(it) = self.wanted().get_mut(entity.id()) {
+                it.is_told = true;
+            }
         }
-        if let Err(error) = handle.register(entity.clone()) {
-            log::warn!("{owner}: not announced: {error}");
+        if changes.is_moved {
+            self.settle(None);
         }
+        outcomes
+    }
+
+    /// Takes note that `owner` wants `entity`, and in `changes` of what that changes.
+    fn want(&self, owner: &str, entity: &Arc<Entity>, changes: &mut Changes) -> Result<(), NotAnnounced> {
+        let presence = self.presence();
+        presence.check(entity).map_err(NotAnnounced::Unfit)?;
+        let mut record = record(owner, entity, &presence);
+        let mut wanted = self.wanted();
+        let former = wanted.get(entity.id());
+        match former.map(|it| &it.record) {
+            Some(former) if !may_replace(owner, &former.owner) => {
+                return Err(NotAnnounced::Taken { id: entity.id().clone(), owner: former.owner.clone() });
+            }
+            Some(former) => {
+                record.since.clone_from(&former.since);
+                changes.is_news |= record != *former;
+                changes.is_moved |= record.config != former.config || record.platform != former.platform;
+                changes.handed_over.extend((former.owner != owner).then(|| entity.id().clone()));
+            }
+            None => {
+                changes.is_news = true;
+                changes.came.push(record.clone());
+            }
+        }
+        let is_told = former.is_some_and(|it| it.is_told);
+        wanted.insert(entity.id().clone(), Wanted { record, entity: Arc::clone(entity), is_told });
+        Ok(())
     }
 
     /// Removes from Home Assistant what `owner` has announced under `id`, and forgets it once the broker has taken that.
     pub(super) fn withdraw(&self, owner: &str, id: &ObjectId) {
         let mut state = self.state();
-        if state.wanted.get(id).is_none_or(|it| it.owner != owner) {
+        let mut wanted = self.wanted();
+        if wanted.get(id).is_none_or(|it| it.record.owner != owner) {
             return;
         }
-        state.wanted.remove(id);
+        wanted.remove(id);
+        drop(wanted);
         state.removals += 1;
         drop(state);
         self.0.handle.unregister(id.clone());
         self.settle(None);
+    }
+
+    /// Takes note that the bridge announces all of it otherwise from its next connection on. `open` opens the ledger again, for
+    /// the machine may have another name. Returns what it takes to have Home Assistant know all of it there, before and after
+    /// that is announced: to be carried out before the bridge goes on.
+    pub(super) fn moved(&self, open: impl FnOnce(&Presence) -> Ledger) -> Plan {
+        let presence = self.presence();
+        let mut state = self.state();
+        // One at a time has the file.
+        state.ledger = state.ledger.take().map(drop).map(|()| open(&presence));
+        for Wanted { record: known, entity, .. } in self.wanted().values_mut() {
+            *known = Record { since: mem::take(&mut known.since), ..record(&known.owner, entity, &presence) };
+        }
+        let records = self.records();
+        let plan = match &state.ledger {
+            Some(ledger) if ledger.is_in_use() => Plan::default(),
+            _ => state.plan(&[], &records, &self.config()),
+        };
+        state.note(presence.topics.identity(), &records);
+        state.removals += 1;
+        plan
+    }
+
+    /// Whether producers had something announced in an earlier run that they may come back for.
+    pub(super) fn awaits_producers(&self) -> bool {
+        !self.state().awaited.is_empty()
+    }
+
+    /// Removes from Home Assistant what an earlier run has announced for producers that have not come back, and forgets it once
+    /// the broker has taken that.
+    pub(super) fn give_up_producers(&self) {
+        let mut state = self.state();
+        state.awaited.clear();
+        let records = self.records();
+        let plan = state.plan(&[], &records, &self.config());
+        drop(state);
+        self.depart(plan);
+    }
+
+    /// Has the bridge carry out `plan`, and what is no longer wanted forgotten after that.
+    fn depart(&self, plan: Plan) {
+        if plan.is_empty() {
+            return;
+        }
+        plan.sentences.iter().for_each(|sentence| log::info!("{sentence}"));
+        let (done, departed) = bounded(1);
+        self.0.handle.depart(plan.before, plan.after, done);
+        self.settle(Some(departed));
     }
 
     /// Forgets what is no longer wanted as soon as the broker has taken its removal, after `departed` brings a message
@@ -158,43 +337,85 @@ impl Announcer {
             }
             let mut state = self.state();
             if state.removals == before && state.departing.is_empty() {
-                state.forget(&self.0.config);
+                state.forget(&self.records(), &self.config());
                 state.is_settling = false;
                 return;
             }
         }
     }
 
+    fn records(&self) -> Vec<Record> {
+        self.wanted().values().map(|it| it.record.clone()).collect()
+    }
+
+    fn presence(&self) -> Arc<Presence> {
+        self.0.handle.presence()
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&unpoisoned(&self.0.config))
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, BTreeMap<ObjectId, Wanted>> {
+        unpoisoned(&self.0.wanted)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(&self.0.state)
     }
 }
 
 impl State {
-    /// What it takes to announce `record` where Home Assistant may know the same from elsewhere; mostly nothing.
-    fn plan(&self, record: &Record, config: &Config) -> Plan {
+    /// What it takes to announce `came`, of all that is `wanted`, where Home Assistant may know the same from elsewhere; mostly
+    /// nothing.
+    fn plan(&self, came: &[Record], wanted: &[Record], config: &Config) -> Plan {
         let Some(ledger) = &self.ledger else { return Plan::default() };
-        if ledger.plan(slice::from_ref(record), |_| true).is_empty() {
+        // Alone first, which is quick; then with all that is announced, which it may share a topic with.
+        if !came.is_empty() && ledger.plan(came, |_| true).is_empty() {
             return Plan::default();
         }
-        // With all that is announced now, which it may share a topic with.
-        let wanted = Vec::from_iter(self.wanted.values().cloned());
-        ledger.plan(&wanted, |record| Owners(config).may_have(record))
+        ledger.plan(wanted, |it| may_have(it, config, &self.awaited))
     }
 
     /// Has the ledger know of all that is wanted.
-    fn note(&mut self, identity: &ObjectId) {
+    fn note(&mut self, identity: &ObjectId, wanted: &[Record]) {
         let Some(ledger) = &mut self.ledger else { return };
-        let wanted = Vec::from_iter(self.wanted.values().cloned());
-        warn_unless_written(ledger.intend(identity, &wanted));
+        warn_unless_written(ledger.intend(identity, wanted));
     }
 
     /// Has the ledger know of nothing that `config` has no use for.
-    fn forget(&mut self, config: &Config) {
+    fn forget(&mut self, wanted: &[Record], config: &Config) {
         let Some(ledger) = &mut self.ledger else { return };
-        let wanted = Vec::from_iter(self.wanted.values().cloned());
-        warn_unless_written(ledger.settle(&wanted, |it| Owners(config).may_have(it)));
+        warn_unless_written(ledger.settle(wanted, |it| may_have(it, config, &self.awaited)));
     }
+}
+
+/// What a change of what is announced amounts to.
+#[derive(Default)]
+struct Changes {
+    /// What was not announced before.
+    came: Vec<Record>,
+    /// What was somebody else's before.
+    handed_over: BTreeSet<ObjectId>,
+    /// Whether the ledger has to be told.
+    is_news: bool,
+    /// Whether something is elsewhere now: the bridge removes it where it was.
+    is_moved: bool,
+}
+
+/// Whether the owner of `record` may have it again, as of [`Owners::may_have`]; a producer only what is `awaited`.
+fn may_have(record: &Record, config: &Config, awaited: &BTreeSet<ObjectId>) -> bool {
+    (record.owner != PRODUCERS || awaited.contains(&record.entity)) && Owners(config).may_have(record)
+}
+
+/// Whether `owner` may have an id announced that `other` has announced. Descriptors settle among themselves whose it is, for a
+/// file may have got another name; and what the owner of the machine has set down goes before what a program says.
+fn may_replace(owner: &str, other: &str) -> bool {
+    owner == other || other == PRODUCERS || is_descriptor(owner) && is_descriptor(other)
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Blocks until `told` brings a message. False where `stop` or the end of the bridge comes first.
@@ -210,129 +431,5 @@ pub(super) fn warn_unless_written(written: io::Result<()>) {
         log::warn!(
             "what was announced is not on the card, and is not removed from Home Assistant by a later start: {error}"
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-    use std::fs;
-    use std::path::Path;
-    use std::thread::{self, JoinHandle};
-    use std::time::{Duration, Instant};
-
-    use crossbeam_channel::Sender;
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::client;
-    use crate::client::Core;
-    use crate::config::Environment;
-    use crate::entity::Sensor;
-    use crate::mock::Broker;
-    use crate::mock::Faults;
-    use crate::mock::Refusal;
-    use crate::model::Health;
-    use crate::model::Topic;
-
-    /// An announcer with a ledger, and a bridge that runs on a thread until it is dropped.
-    struct Rig {
-        broker: Broker,
-        announcer: Announcer,
-        folder: TempDir,
-        running: Option<(Sender<Infallible>, JoinHandle<()>)>,
-    }
-
-    impl Rig {
-        fn start(faults: Faults) -> Rig {
-            let (broker, folder) = (Broker::start(faults).unwrap(), tempfile::tempdir().unwrap());
-            let text = format!("[Broker]\nHOST=127.0.0.1\nPORT={}\n", broker.address().port());
-            let config =
-                Config::parse(text.as_bytes(), &Environment::new("pi", Path::new("/nowhere"))).unwrap();
-            let presence = client::presence(&config).unwrap();
-            let (stop, stopped) = bounded(0);
-            let mut core = Core::start(&config, presence.clone(), [], Health::default(), stopped).unwrap();
-            let ledger = Ledger::open(folder.path(), "", presence.topics.node());
-            let announcer = Announcer::new(core.handle(), presence, Arc::new(config), Some(ledger), []);
-            let running = thread::spawn(move || core.run());
-            Rig { broker, announcer, folder, running: Some((stop, running)) }
-        }
-
-        /// How many entities the ledger on the card knows.
-        fn known(&self) -> usize {
-            let text = fs::read_to_string(self.folder.path().join("ledger.json")).unwrap_or_default();
-            text.matches("\"unique_id\"").count()
-        }
-
-        /// What the broker keeps of the announcement of the sensor `id`.
-        fn announcement(&self, id: &str) -> String {
-            let topic = Topic::new(format!("homeassistant/sensor/luigi-pi/{id}/config")).unwrap();
-            self.broker
-                .retained(&topic)
-                .map(|it| String::from_utf8_lossy(&it).into_owned())
-                .unwrap_or_default()
-        }
-    }
-
-    impl Drop for Rig {
-        fn drop(&mut self) {
-            self.announcer.stop();
-            if let Some((stop, running)) = self.running.take() {
-                drop(stop);
-                let _ = running.join();
-            }
-        }
-    }
-
-    fn sensor(id: &str, name: &str) -> Entity {
-        Sensor::new(id, name).build().unwrap()
-    }
-
-    #[track_caller]
-    fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-        let start = Instant::now();
-        while !is_so() {
-            assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    #[test]
-    fn an_id_belongs_to_whoever_has_announced_it_first_until_he_withdraws_it() {
-        let rig = Rig::start(Faults::default());
-        let (first, second) = ("Sensor attic", "descriptor attic.json");
-        let id = ObjectId::new("attic").unwrap();
-        rig.announcer.announce(first, &sensor("attic", "First"));
-        rig.announcer.announce(second, &sensor("attic", "Second"));
-        rig.announcer.withdraw(second, &id);
-        rig.announcer.announce(second, &sensor("other", "Other"));
-        wait_until("the other one", || rig.announcement("other").contains("Other"));
-        assert!(rig.announcement("attic").contains("First"), "{}", rig.announcement("attic"));
-        assert_eq!(rig.known(), 2);
-
-        rig.announcer.withdraw(first, &id);
-        rig.announcer.announce(second, &sensor("attic", "Second"));
-        wait_until("the second", || rig.announcement("attic").contains("Second"));
-    }
-
-    #[test]
-    fn what_is_withdrawn_is_forgotten_as_soon_as_the_broker_has_taken_that_and_no_earlier() {
-        let refusing = Faults { refuse: Some(Refusal::Unavailable), ..Faults::default() };
-        let rig = Rig::start(refusing);
-        for id in ["a", "b", "c"] {
-            rig.announcer.announce("Sensor", &sensor(id, "Name"));
-        }
-        for id in ["a", "b"] {
-            rig.announcer.withdraw("Sensor", &ObjectId::new(id).unwrap());
-            assert_eq!(rig.known(), 3);
-        }
-        wait_until("an attempt to connect", || rig.broker.connect_count() > 0);
-        assert_eq!(rig.known(), 3);
-        rig.broker.set_faults(Faults::default());
-        wait_until("two to be forgotten", || rig.known() == 1);
-        // One that is withdrawn after the thread for those has ended has it start again.
-        rig.announcer.withdraw("Sensor", &ObjectId::new("c").unwrap());
-        wait_until("the third to be forgotten", || rig.known() == 0);
-        assert_eq!(rig.announcement("c"), "");
     }
 }

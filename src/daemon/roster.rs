@@ -20,10 +20,13 @@ use crate::ledger;
 use crate::ledger::Ledger;
 use crate::ledger::Record;
 use crate::model::Health;
+use crate::model::Message;
 use crate::model::ObjectId;
 use crate::source;
 use crate::source::Polled;
 use crate::source::host;
+
+use super::registrar::Kept;
 
 /// Everything that the configuration, and the folders that it names, have announced at the start.
 pub(crate) struct Roster {
@@ -92,6 +95,22 @@ impl Roster {
         Ok(Roster { polled, members: members.list, described, problems })
     }
 
+    /// Adds `entities`, which producers have registered for good. A section or a descriptor goes before a producer: what has
+    /// the id of one is left out, and told as a problem.
+    pub(crate) fn add_registered(&mut self, entities: impl IntoIterator<Item = Entity>) -> Vec<String> {
+        let mut problems = Vec::new();
+        for entity in entities {
+            match self.members.iter().find(|(_, it)| it.id() == entity.id()) {
+                None => self.members.push((PRODUCERS.to_owned(), entity)),
+                Some((owner, _)) => problems.push(format!(
+                    "\"{}\", which a program has registered, is that of [{owner}] now",
+                    entity.id()
+                )),
+            }
+        }
+        problems
+    }
+
     /// What is to be remembered of its members, where they are announced as `presence` says.
     pub(crate) fn records(&self, presence: &Presence) -> Vec<Record> {
         self.members.iter().map(|(owner, entity)| record(owner, entity, presence)).collect()
@@ -107,6 +126,12 @@ impl Roster {
 pub(crate) fn ledger_of(config: &Config, presence: &Presence) -> Ledger {
     let machine = ledger::machine(&config.host.root);
     Ledger::open(&config.spool.directory, &machine, presence.topics.node())
+}
+
+/// The entities that producers have registered for good, on `device` or below it, as the daemon finds them at its start. Blocks
+/// for the card.
+pub(crate) fn registered(config: &Config, device: &Device) -> Vec<Entity> {
+    Kept::open(&config.spool.directory).entities(device)
 }
 
 /// What is to be remembered of `entity`, which `owner` has announced as `presence` says.
@@ -129,20 +154,35 @@ pub(crate) fn record(owner: &str, entity: &Entity, presence: &Presence) -> Recor
     }
 }
 
+/// What says that the entities are not available that producers had announced in an earlier run, as `ledger` has it, and that
+/// are not `wanted` yet: to be told before the device is said to be online. Of those that have no availability of their own
+/// nothing can be said.
+pub(crate) fn absences(ledger: &Ledger, wanted: &[Record], presence: &Presence) -> Vec<Message> {
+    let is_there = |known: &Record| wanted.iter().any(|it| it.entity == known.entity);
+    let absent = ledger.records().filter(|it| it.owner == PRODUCERS && !is_there(it));
+    let topics = absent.filter_map(|it| {
+        let topic = presence.topics.entity_availability(&it.entity);
+        it.retained.contains(&topic).then_some(topic)
+    });
+    topics.map(|topic| Message::retained(topic, *b"offline", presence.qos)).collect()
+}
+
 /// Who may have entities announced: a section (`Sensor attic`), a reading of the machine (`Host wifi`), a descriptor
-/// (`descriptor attic.json`), or our own part that carries out commands.
+/// (`descriptor attic.json`), programs through the socket ([`PRODUCERS`]), or our own part that carries out commands.
 #[derive(Clone, Copy)]
 pub(crate) struct Owners<'c>(pub(crate) &'c Config);
 
 impl Owners<'_> {
     /// Whether the owner of `record` may have it again though it is not there now, so that it stays announced: that of a
-    /// thermometer that does not answer, of an adapter that is not plugged in, of a descriptor that cannot be read.
+    /// thermometer that does not answer, of an adapter that is not plugged in, of a descriptor that cannot be read, of a
+    /// program that may come back.
     pub(crate) fn may_have(self, record: &Record) -> bool {
         let (Owners(config), Record { owner, entity, .. }) = (self, record);
         let is_unread = |folder: &PathBuf| descriptor::is_unreadable(folder, owner);
         config.declared.iter().any(|it| it.section == *owner && is_made_of(it, entity))
             || config.host.sensors.iter().any(|it| Owners::host(it.sensor) == *owner)
             || config.discovery.sensors_dir.as_ref().is_some_and(is_unread)
+            || config.socket.enabled && owner == PRODUCERS
     }
 
     /// Who has the entity `id` announced, where that is a section.
@@ -152,7 +192,7 @@ impl Owners<'_> {
     }
 
     fn host(sensor: HostSensor) -> String {
-        format!("Host {}", sensor.as_str())
+        host::owner(sensor)
     }
 }
 
@@ -198,8 +238,10 @@ impl fmt::Display for Clash {
 
 impl std::error::Error for Clash {}
 
+/// The owner of what programs have registered through the socket.
+pub(crate) const PRODUCERS: &str = "socket";
 /// The owner of what tells of commands that failed.
-const COMMANDS: &str = "Commands";
+pub(crate) const COMMANDS: &str = "Commands";
 
 #[cfg(test)]
 mod tests {
