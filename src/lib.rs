@@ -100,9 +100,13 @@ pub mod descriptor;
 #[cfg(feature = "daemon")]
 pub mod ghost;
 #[cfg(feature = "daemon")]
+pub mod ingest;
+#[cfg(feature = "daemon")]
 pub mod ledger;
 #[cfg(feature = "daemon")]
 pub mod os;
+#[cfg(feature = "daemon")]
+pub mod protocol;
 #[cfg(feature = "daemon")]
 pub mod service;
 #[cfg(feature = "daemon")]

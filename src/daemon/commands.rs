@@ -1,7 +1,9 @@
 //! Brings the commands of Home Assistant to what they move, and tells what became of them: [`Commands`].
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::client::Client;
@@ -25,7 +27,7 @@ use crate::worker::Worker;
 /// The outputs, at Home Assistant's command.
 pub(super) struct Commands {
     actuators: Actuators,
-    client: Client,
+    teller: Arc<Teller>,
     worker: Worker,
 }
 
@@ -46,23 +48,43 @@ impl Commands {
         store: &Store,
         sample: impl Fn(&ObjectId) + Send + Sync + 'static,
     ) -> io::Result<Option<Commands>> {
-        if config.declared.iter().all(|it| it.output.is_none()) {
+        if !has_outputs(config) {
             return Ok(None);
         }
         let actuators = Actuators::open(&config.declared, store, &config.host.root)?;
         let failures = client.entity(failure_entity());
-        let teller = Arc::new(Teller { client: client.clone(), failures, sample: Box::new(sample) });
-        let to_start = actuators.clone();
-        let worker = Worker::spawn("commands", move |stop| begin(&to_start, &teller, &stop))?;
-        Ok(Some(Commands { actuators, client, worker }))
+        let (sample, heard) = (Box::new(sample), Mutex::default());
+        let teller = Arc::new(Teller { client, failures, sample, heard });
+        let worker = begin_on_a_thread(&actuators, &teller)?;
+        Ok(Some(Commands { actuators, teller, worker }))
+    }
+
+    /// Lets go of the outputs that `config` has no more, as [`Actuators::leave`].
+    pub(super) fn leave(&self, config: &Config) {
+        self.actuators.leave(&config.declared);
+    }
+
+    /// Takes over the outputs that are new in `config`, or another, as [`Actuators::join`]; their entities are registered
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Commands::start`]: no commands are heard for those then.
+    pub(super) fn join(&mut self, config: &Config) -> io::Result<()> {
+        self.actuators.join(&config.declared);
+        let worker = begin_on_a_thread(&self.actuators, &self.teller)?;
+        // The one before has begun what there was then, or is at it.
+        if !mem::replace(&mut self.worker, worker).stop_within(WORKER_END) {
+            log::warn!("an output hangs on its way to its initial state");
+        }
+        Ok(())
     }
 
     /// Brings the outputs into their safe states. Blocks as [`Actuators::end`] does, and a second more at most.
     pub(super) fn stop(self) {
-        let Commands { actuators, client, .. } = &self;
-        let client = client.clone();
+        let client = self.teller.client.clone();
         // The bridge takes it with what is left in its inbox.
-        actuators.end(move |entity, state| {
+        self.actuators.end(move |entity, state| {
             client.offer(Reading::new(entity.id().clone(), state));
         });
         if !self.worker.stop_within(WORKER_END) {
@@ -71,11 +93,18 @@ impl Commands {
     }
 }
 
+/// Whether `config` has anything that commands move.
+pub(super) fn has_outputs(config: &Config) -> bool {
+    config.declared.iter().any(|it| it.output.is_some())
+}
+
 /// Tells what became of commands.
 struct Teller {
     client: Client,
     failures: EntityHandle,
     sample: Box<dyn Fn(&ObjectId) + Send + Sync>,
+    /// Whose commands are heard: for as long as an entity stays on its platform.
+    heard: Mutex<BTreeMap<ObjectId, Platform>>,
 }
 
 impl Teller {
@@ -105,13 +134,15 @@ impl Teller {
     }
 }
 
+/// Has [`begin`] done on a thread.
+fn begin_on_a_thread(actuators: &Actuators, teller: &Arc<Teller>) -> io::Result<Worker> {
+    let (actuators, teller) = (actuators.clone(), Arc::clone(teller));
+    Worker::spawn("commands", move |stop| begin(&actuators, &teller, &stop))
+}
+
 /// Listens to commands, and sees to the initial states until all are reached, or it is to `stop`.
 fn begin(actuators: &Actuators, teller: &Arc<Teller>, stop: &Stop) {
-    for entity in actuators.entities() {
-        if let Err(error) = listen(entity, actuators, teller) {
-            log::debug!("no commands are heard for {}: {error}", entity.id());
-        }
-    }
+    listen_to_all(actuators, teller);
     let mut has_all = actuators.begin(|entity, outcome| teller.tell(entity, outcome));
     while !has_all && stop.sleep(RETRY) {
         // What fails still was told the first time.
@@ -122,16 +153,31 @@ fn begin(actuators: &Actuators, teller: &Arc<Teller>, stop: &Stop) {
     }
 }
 
-/// Has the commands for `entity` carried out, one after the other.
+/// Listens to the commands of all outputs, to each once.
+fn listen_to_all(actuators: &Actuators, teller: &Arc<Teller>) {
+    let entities = actuators.entities();
+    let mut heard = teller.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those that are gone have ended their subscriptions.
+    heard.retain(|id, platform| entities.iter().any(|it| it.id() == id && it.platform() == *platform));
+    for entity in entities.iter().filter(|it| !heard.contains_key(it.id())).collect::<Vec<_>>() {
+        match listen(entity, actuators, teller) {
+            Ok(()) => drop(heard.insert(entity.id().clone(), entity.platform())),
+            Err(error) => log::debug!("no commands are heard for {}: {error}", entity.id()),
+        }
+    }
+}
+
+/// Has the commands for `entity`, as it is when they come, carried out, one after the other.
 fn listen(entity: &Entity, actuators: &Actuators, teller: &Arc<Teller>) -> Result<(), SubscribeError> {
     let (actuators, teller) = (actuators.clone(), Arc::clone(teller));
     // A retained command comes again with each connection; it is told once, until there is another.
     let mut knows_retained = false;
-    teller.client.entity(entity.clone()).on_any_command(move |handle, command, message| {
-        let entity = handle.entity();
+    teller.client.entity(entity.clone()).on_any_command(move |handle, _, message| {
+        // Its limits may be others than they were.
+        let Some(entity) = actuators.entity(handle.id()) else { return };
         if message.retained {
-            if !std::mem::replace(&mut knows_retained, true) {
-                teller.tell_failure(&CommandFailure::retained(entity, &message.payload));
+            if !mem::replace(&mut knows_retained, true) {
+                teller.tell_failure(&CommandFailure::retained(&entity, &message.payload));
             }
             return;
         }
@@ -140,8 +186,8 @@ fn listen(entity: &Entity, actuators: &Actuators, teller: &Arc<Teller>) -> Resul
         if message.payload.is_empty() && entity.platform() != Platform::Text {
             return;
         }
-        match command {
-            Ok(command) => teller.tell(entity, actuators.carry_out(entity.id(), &command)),
+        match entity.command(&message.payload) {
+            Ok(command) => teller.tell(&entity, actuators.carry_out(entity.id(), &command)),
             Err(error) => teller.tell_failure(&error.into()),
         }
     })?;
@@ -157,7 +203,6 @@ const WORKER_END: Duration = Duration::from_secs(1);
 mod tests {
     use std::fs;
     use std::path::Path;
-    use std::sync::Mutex;
     use std::time::Instant;
 
     use crossbeam_channel::Receiver;
