@@ -10,6 +10,7 @@ use crate::bridge::Presence;
 use crate::client;
 use crate::config::Config;
 use crate::daemon::roster::ledger_of;
+use crate::ledger;
 use crate::ledger::Ledger;
 use crate::model::Chain;
 
@@ -20,23 +21,41 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Both, as `config` says.
+    /// Both, as `config` says; the ledger to be changed, so that no daemon begins with it meanwhile.
     ///
     /// # Errors
     ///
     /// The exit code, where a topic would be too long; that was said.
     pub(super) fn open(config: &Config) -> Result<Announced, Exit> {
+        Announced::with(config, ledger_of)
+    }
+
+    /// The same to be looked at: whoever wants to change it is not kept from that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Announced::open`].
+    pub(super) fn look(config: &Config) -> Result<Announced, Exit> {
+        Announced::with(config, ledger_to_look_at)
+    }
+
+    fn with(config: &Config, ledger: fn(&Config, &Presence) -> Ledger) -> Result<Announced, Exit> {
         let presence = client::presence(config).map_err(|error| {
             complain(format_args!("luigi-mqtt: {}", Chain(&error)));
             Exit::Config
         })?;
-        let ledger = ledger_of(config, &presence);
+        let ledger = ledger(config, &presence);
         if let Some(problem) = ledger.problem() {
             complain(format_args!("luigi-mqtt: {problem}"));
         }
         let identity = ledger.identity().unwrap_or(presence.topics.node()).clone();
         Ok(Announced { ledger, presence: presence.identified(identity) })
     }
+}
+
+/// The daemon's ledger, to be looked at only. Reads a small file.
+pub(super) fn ledger_to_look_at(config: &Config, presence: &Presence) -> Ledger {
+    Ledger::look(&config.spool.directory, &ledger::machine(&config.host.root), presence.topics.node())
 }
 
 /// Whether `ledger` can be changed.

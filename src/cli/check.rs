@@ -6,17 +6,20 @@ use super::Exit;
 use super::complain;
 use super::origin::{missing, origin};
 use super::say;
+use super::wanted::gathered;
 use crate::bridge::Presence;
 use crate::client;
 use crate::config::Config;
+use crate::daemon::roster::PRODUCERS;
 use crate::daemon::roster::Roster;
 use crate::entity::Entity;
 use crate::entity::Topics;
 use crate::link::Outcome;
+use crate::link::Site;
+use crate::link::Step;
 use crate::link::check_files;
 use crate::link::probe;
 use crate::model::Chain;
-use crate::model::Health;
 use crate::model::Topic;
 
 /// Prints the configuration's warnings and every entity that would be announced; with `connect` goes on to
@@ -39,12 +42,9 @@ pub(super) fn check(config: &Config, connect: bool) -> Exit {
     if let Some(Err(problem)) = config.broker.tls.as_ref().map(|it| check_files(it, SystemTime::now())) {
         say(&format!("warning: {}", Chain(&problem)));
     }
-    let roster = match Roster::gather(config, &Health::default(), &presence.device) {
+    let roster = match gathered(config, &presence) {
         Ok(roster) => roster,
-        Err(clash) => {
-            complain(format_args!("luigi-mqtt: {clash}"));
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     for problem in &roster.problems {
         say(&format!("warning: {problem}"));
@@ -75,6 +75,7 @@ fn announced(presence: &Presence, config: &Config, roster: &Roster) -> String {
         let origin = match declared {
             Some(declared) => origin(declared),
             None if is_described => owner.clone(),
+            None if owner == PRODUCERS => "registered by a program".to_owned(),
             None => String::new(),
         };
         // A button has no state: what it has is presses.
@@ -97,23 +98,38 @@ fn announced(presence: &Presence, config: &Config, roster: &Roster) -> String {
 }
 
 /// Tries each broker step by step. Returns whether no step fails at any of them.
-fn reachable(config: &Config, presence: &Presence) -> bool {
+pub(super) fn reachable(config: &Config, presence: &Presence) -> bool {
+    let mut last = None;
+    each_step(config, presence, |site, step, outcome| {
+        if last.as_ref() != Some(site) {
+            match site.is_only() {
+                true => say("to the broker:"),
+                false => say(&format!("to the broker at {site}:")),
+            }
+            last = Some(site.clone());
+        }
+        let (mark, text) = match outcome {
+            Outcome::Well(detail) => ("ok", detail),
+            Outcome::Unsure(detail) => ("??", detail),
+            Outcome::Failed(reason) => ("NO", reason),
+        };
+        say(&format!("  {mark}  {step}: {text}"));
+    })
+}
+
+/// The same, where each step is `told`.
+pub(super) fn each_step(
+    config: &Config,
+    presence: &Presence,
+    mut told: impl FnMut(&Site, Step, &Outcome),
+) -> bool {
     let options = client::link_options(config, presence);
     let topics = probe_topics(config, presence);
     let mut well = true;
     for site in options.sites() {
-        match site.is_only() {
-            true => say("to the broker:"),
-            false => say(&format!("to the broker at {site}:")),
-        }
         well &=
             probe(&options, &site, &topics, &presence.birth_topic, HOME_ASSISTANT_WAIT, |step, outcome| {
-                let (mark, text) = match outcome {
-                    Outcome::Well(detail) => ("ok", detail),
-                    Outcome::Unsure(detail) => ("??", detail),
-                    Outcome::Failed(reason) => ("NO", reason),
-                };
-                say(&format!("  {mark}  {step}: {text}"));
+                told(&site, step, outcome);
             });
     }
     well

@@ -47,8 +47,8 @@ pub(super) fn deliver(
     limit: Duration,
 ) -> Result<(), Undelivered> {
     options.client.clean_session = true;
-    // Whoever reads the will would wait for us to come back; a retained one would be left behind.
-    options.will.retain = false;
+    // The daemon does not run, and has said so: a command that is killed must not say it again.
+    options.will = None;
     options.subscriptions.clear();
     let (reports, events) = bounded(EVENTS);
     let window = u64::from(options.client.max_in_flight);

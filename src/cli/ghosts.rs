@@ -12,7 +12,9 @@ use super::Exit;
 use super::announced::Announced;
 use super::args::Ghosts;
 use super::complain;
+use super::printable::printable;
 use super::question::agreed;
+use super::table::{Align, Paint, Table};
 use super::wanted::wanted;
 use crate::client;
 use crate::config::Config;
@@ -31,7 +33,7 @@ use crate::model::TopicFilter;
 
 /// Lists ghosts, and removes some where that is wished. The connection is one of its own, beside the daemon's.
 pub(super) fn ghosts(config: &Config, request: &Ghosts) -> Exit {
-    let announced = match Announced::open(config) {
+    let announced = match Announced::look(config) {
         Ok(announced) => announced,
         Err(exit) => return exit,
     };
@@ -196,17 +198,20 @@ fn table(ghosts: &[Ghost], now: OffsetDateTime) -> String {
     if ghosts.is_empty() {
         return "no ghosts: whatever is announced has an owner, or may well have one\n".to_owned();
     }
-    let mut rows = vec![["", "LAST SIGN", "NAME", "WHY", "TOPIC"].map(str::to_owned)];
-    rows.extend(ghosts.iter().map(|it| {
+    let mut table = Table::new(["", "LAST SIGN", "NAME", "WHY", "TOPIC"].map(|it| (it, Align::Left)));
+    for it in ghosts {
         let sure = if it.is_certain() { "certain" } else { "perhaps" };
         let age = it.last_sign.map_or("unknown".to_owned(), |sign| spell_age(now - sign));
-        let name: String = printable(&it.name).chars().take(NAME_CHARS).collect();
-        [sure.to_owned(), age, name, it.reason.to_string(), printable(it.topic.as_str())]
-    }));
-    let width = |at: usize| rows.iter().map(|it| it[at].chars().count()).max().unwrap_or(0);
-    let [sure, age, name, why] = [0, 1, 2, 3].map(width);
-    let line = |[a, b, c, d, e]: &[String; 5]| format!("{a:sure$}  {b:age$}  {c:name$}  {d:why$}  {e}\n");
-    rows.iter().map(line).collect()
+        let name: String = it.name.chars().take(NAME_CHARS).collect();
+        table.row([
+            sure.into(),
+            age.into(),
+            name.into(),
+            it.reason.to_string().into(),
+            it.topic.as_str().into(),
+        ]);
+    }
+    table.text(Paint::of_stdout())
 }
 
 /// The ghosts for programs.
@@ -249,11 +254,6 @@ fn spell_age(age: time::Duration) -> String {
         minutes @ ..2_880 => format!("{} h ago", minutes / 60),
         minutes => format!("{} d ago", minutes / 1_440),
     }
-}
-
-/// What strangers wrote, without what would move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn unavailable(error: &LinkError) -> Exit {

@@ -6,11 +6,12 @@ use crate::client::StartError;
 use crate::config::Config;
 use crate::daemon;
 use crate::daemon::DaemonError;
+use crate::daemon::Origin;
 use crate::model::Chain;
 
 /// Runs the daemon until a signal stops it.
-pub(super) fn run(config: Config, mock: bool) -> Exit {
-    match daemon::run(config, mock) {
+pub(super) fn run(config: Config, origin: Origin, mock: bool) -> Exit {
+    match daemon::run(config, origin, mock) {
         Ok(()) => Exit::Ok,
         Err(error) => {
             complain(format_args!("luigi-mqtt: {}", Chain(&error)));

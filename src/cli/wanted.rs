@@ -8,6 +8,7 @@ use super::complain;
 use crate::bridge::Presence;
 use crate::config::Config;
 use crate::daemon::roster::Roster;
+use crate::daemon::roster::registered;
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::entity::Form;
@@ -15,17 +16,30 @@ use crate::model::Health;
 use crate::model::Message;
 use crate::model::ObjectId;
 
-/// Everything that `config` has announced at the start; what is wrong with descriptors is said.
+/// Everything that `config` has announced at the start, with what programs have registered for good; what is wrong with single ones
+/// is said.
 ///
 /// # Errors
 ///
 /// The exit code, where two want the same id; that was said.
 pub(super) fn wanted(config: &Config, presence: &Presence) -> Result<Roster, Exit> {
-    let roster = Roster::gather(config, &Health::default(), &presence.device).map_err(|clash| {
+    let roster = gathered(config, presence)?;
+    roster.problems.iter().for_each(|problem| complain(format_args!("warning: {problem}")));
+    Ok(roster)
+}
+
+/// The same; what is wrong with single ones is for the caller to say.
+///
+/// # Errors
+///
+/// As [`wanted`].
+pub(super) fn gathered(config: &Config, presence: &Presence) -> Result<Roster, Exit> {
+    let mut roster = Roster::gather(config, &Health::default(), &presence.device).map_err(|clash| {
         complain(format_args!("luigi-mqtt: {clash}"));
         Exit::Config
     })?;
-    roster.problems.iter().for_each(|problem| complain(format_args!("warning: {problem}")));
+    let taken = roster.add_registered(registered(config, &presence.device));
+    roster.problems.extend(taken);
     Ok(roster)
 }
 
