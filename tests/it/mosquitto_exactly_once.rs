@@ -59,7 +59,7 @@ impl Counter {
             broker: config.broker,
             credentials: None,
             client,
-            will: message("luigi/will", b"offline"),
+            will: Some(message("luigi/will", b"offline")),
             subscriptions: Vec::new(),
         };
         let (told, events) = bounded(64);

@@ -46,7 +46,7 @@ impl Listener {
             broker: config.broker,
             credentials: None,
             client: config.client,
-            will: message("luigi/will", "offline"),
+            will: Some(message("luigi/will", "offline")),
             subscriptions: Vec::new(),
         };
         let (told, events) = bounded(64);

@@ -1,7 +1,10 @@
 //! The README keeps its word: its first command shows readings arriving, its configuration is one.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::iter;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +16,15 @@ use luigi_mqtt::config::Config;
 use luigi_mqtt::config::Environment;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+use crate::support::Configuration;
+use crate::support::Daemon;
+use crate::support::LIMIT;
+use crate::support::Mosquitto;
+use crate::support::MosquittoOptions;
+use crate::support::Outcome;
+use crate::support::Producer;
+use crate::support::wait_until_or;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -79,7 +91,54 @@ fn the_sections_are_what_they_are_shown_to_be() {
 
 #[test]
 fn two_commands_are_all_it_takes() {
-    assert_eq!(blocks("sh"), ["scripts/demo\n", "scripts/test\n"]);
+    assert_eq!(blocks("sh")[..2], ["scripts/demo\n", "scripts/test\n"]);
+}
+
+/// The commands of the sections for who has a daemon, as they stand there and in that order; then what is left with the broker.
+#[test]
+fn what_other_programs_are_shown_to_do_is_done() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let daemon = Daemon::start(&Configuration::new(mosquitto.port()).set("Host", "ENABLED", "no").text());
+    Producer::connect(&daemon);
+    let [publish, fare] = <[String; 2]>::try_from(blocks("sh").split_off(2)).unwrap();
+    let line = blocks("cron").remove(0);
+    // Five fields say when; what is behind them is for a shell.
+    let by_cron = line.splitn(6, ' ').last().unwrap().trim().to_owned();
+    for commands in [publish, by_cron, fare] {
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &commands]).env("LUIGI_MQTT_SOCKET", daemon.socket());
+        let outcome = Outcome::of(shell.env("PATH", path_with_us()), b"");
+        assert_eq!((outcome.errors.as_str(), outcome.code), ("", 0), "{commands}\n{outcome:?}");
+    }
+    wait_for_kept(&mosquitto, "luigi/pi/attic", |it| it == "21.8");
+    wait_for_kept(&mosquitto, "luigi/pi/users", |it| it.parse::<u32>().is_ok());
+}
+
+#[test]
+fn what_a_python_program_is_shown_to_do_is_done() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let daemon = Daemon::start(&Configuration::new(mosquitto.port()).set("Host", "ENABLED", "no").text());
+    Producer::connect(&daemon);
+    let mut python = Command::new("python3");
+    python.args(["-c", &blocks("python")[0]]).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.env("PYTHONPATH", Path::new(REPOSITORY).join("packaging/python"));
+    let outcome = Outcome::of(python.env("LUIGI_MQTT_SOCKET", daemon.socket()), b"");
+    assert_eq!((outcome.errors.as_str(), outcome.code), ("", 0));
+    wait_for_kept(&mosquitto, "luigi/pi/porch", |it| it == "ON");
+}
+
+/// The search path, with this `luigi-mqtt` before any other.
+fn path_with_us() -> OsString {
+    let ours = Path::new(env!("CARGO_BIN_EXE_luigi-mqtt")).parent().unwrap().to_owned();
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(iter::once(ours).chain(env::split_paths(&path))).unwrap()
+}
+
+/// Waits until the broker keeps what `fits` on `topic`.
+#[track_caller]
+fn wait_for_kept(mosquitto: &Mosquitto, topic: &str, fits: impl Fn(&str) -> bool) {
+    let kept = || mosquitto.retained(topic);
+    wait_until_or(topic, LIMIT, || kept().first().is_some_and(|it| fits(&it.text())), kept);
 }
 
 #[test]

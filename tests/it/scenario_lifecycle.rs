@@ -43,7 +43,11 @@ fn heard(manager: &UnixDatagram) -> String {
 #[test]
 fn each_signal_to_stop_ends_in_order() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let (broker, witness, mut daemon) = start(&[]);
+        let broker = Broker::start(Settings::default()).unwrap();
+        let witness = Witness::of(&broker);
+        // The tests may run under nohup themselves.
+        let launch = Launch::new(&config(broker.address().port(), &[]));
+        let mut daemon = launch.by(&["env", "--default-signal=HUP"]).start();
         witness.wait_for_line("luigi/pi/load_15m", "0.01");
         daemon.signal(signal);
         assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0), "{signal}");
@@ -51,6 +55,19 @@ fn each_signal_to_stop_ends_in_order() {
         let last = daemon.lines().into_iter().next_back().unwrap();
         assert!(last.ends_with("[INFO] stopped"), "{:#?}", daemon.lines());
     }
+}
+
+#[test]
+fn under_nohup_it_outlives_the_terminal() {
+    let broker = Broker::start(Settings::default()).unwrap();
+    let witness = Witness::of(&broker);
+    let mut daemon = Launch::new(&config(broker.address().port(), &[])).by(&["nohup"]).start();
+    witness.wait_for_line("luigi/pi/load_15m", "0.01");
+    daemon.signal(Signal::SIGHUP);
+    daemon.change_machine("proc/loadavg", "5.08 5.03 5.01 1/91 1234\n");
+    witness.wait_for_line("luigi/pi/load_15m", "5.01");
+    daemon.terminate();
+    assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use nix::unistd::{Group, getgid};
+
 /// A configuration of the daemon: a broker on the loopback address, quick to connect again, and nothing left to the
 /// name of the machine that runs the tests.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ impl Configuration {
             ("Topics", "STATE_TOPIC", "luigi/pi"),
             ("Topics", "AVAILABILITY_TOPIC", AVAILABILITY),
             ("Discovery", "DEVICE_NAME", "Luigi-pi"),
+            // One that there is, on any machine.
+            ("Socket", "GROUP", &own_group()),
             ("Logging", "LOG_FILE", ""),
             ("Logging", "LOG_LEVEL", "DEBUG"),
         ];
@@ -46,6 +50,11 @@ impl Configuration {
         }
         text
     }
+}
+
+/// The group of whoever runs the tests.
+fn own_group() -> String {
+    Group::from_gid(getgid()).unwrap().expect("it has a name").name
 }
 
 /// The client identifier in a [`Configuration`].

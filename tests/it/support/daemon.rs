@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,9 +12,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use super::process::Process;
+use super::producer::Producer;
 use super::wait::{LIMIT, wait_until_or};
 
 /// A `luigi-mqtt` about to be started.
@@ -21,6 +25,9 @@ pub(crate) struct Launch {
     subcommand: String,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
+    /// A program that becomes it, e.g. `nohup`, with its arguments.
+    starter: &'static [&'static str],
+    stdin: Stdio,
 }
 
 /// A `luigi-mqtt` that was started; dropping it kills it.
@@ -45,7 +52,9 @@ impl Launch {
     /// that looks like a Pi Zero W.
     pub(crate) fn new(config: &str) -> Launch {
         let folder = tempfile::tempdir().unwrap();
-        let launch = Launch { folder, subcommand: "run".into(), arguments: vec![], environment: vec![] };
+        let (arguments, environment) = (vec![], vec![]);
+        let (starter, stdin) = (&[][..], Stdio::null());
+        let launch = Launch { folder, subcommand: "run".into(), arguments, environment, starter, stdin };
         let path = launch.folder.path().join(CONFIG);
         fs::write(&path, config).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -70,6 +79,19 @@ impl Launch {
         self
     }
 
+    /// Has it started by a program with arguments, which becomes it.
+    pub(crate) fn by(self, starter: &'static [&'static str]) -> Launch {
+        Launch { starter, ..self }
+    }
+
+    /// Hands `listener` to it as systemd does (`sd_listen_fds(3)`).
+    pub(crate) fn activated(self, listener: UnixListener) -> Launch {
+        // Its process identifier only the process itself can say.
+        const SCRIPT: &str = r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&0 </dev/null"#;
+        let launch = Launch { stdin: OwnedFd::from(listener).into(), ..self };
+        launch.by(&["sh", "-c", SCRIPT])
+    }
+
     /// A file of the machine that it reads, e.g. `proc/loadavg`.
     pub(crate) fn machine_file(self, path: &str, text: &str) -> Launch {
         write_below(&self.folder.path().join(MACHINE), path, text);
@@ -83,8 +105,10 @@ impl Launch {
 
     /// Starts it.
     pub(crate) fn start(self) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
+        let mut words = self.starter.iter().chain(&[env!("CARGO_BIN_EXE_luigi-mqtt")]);
+        let mut command = Command::new(words.next().expect("there is one at least"));
         command
+            .args(words)
             .arg(self.subcommand)
             .arg("--config")
             .arg(self.folder.path().join(CONFIG))
@@ -99,7 +123,7 @@ impl Launch {
             .envs(self.environment);
         command
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
+            .stdin(self.stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut process = Process::start(&mut command);
@@ -124,9 +148,26 @@ impl Daemon {
         self.process.id()
     }
 
+    /// Where other programs find it.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join(MACHINE).join("run/luigi-mqtt/luigi-mqtt.sock")
+    }
+
+    /// Its configuration file.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder.path().join(CONFIG)
+    }
+
     /// Changes a file of the machine that it reads, e.g. `proc/loadavg`; a reader sees the old or the new text.
     pub(crate) fn change_machine(&self, path: &str, text: &str) {
         write_below(&self.folder.path().join(MACHINE), path, text);
+    }
+
+    /// Writes another configuration into its file, and has it read that. Returns its answer.
+    #[track_caller]
+    pub(crate) fn reload(&self, config: &str) -> Json {
+        fs::write(self.folder.path().join(CONFIG), config).unwrap();
+        Producer::connect(self).ask(&json!({"op": "reload"}))
     }
 
     /// All it has written so far, to either stream, without the line breaks.

@@ -22,6 +22,11 @@ impl Process {
         Process(command.spawn().unwrap_or_else(|it| panic!("cannot start {command:?}: {it}")))
     }
 
+    /// One that was started otherwise.
+    pub(crate) fn of(child: Child) -> Process {
+        Process(child)
+    }
+
     /// Its process identifier.
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
