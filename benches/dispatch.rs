@@ -19,12 +19,14 @@ use luigi_mqtt::model::Incoming;
 use luigi_mqtt::model::Topic;
 use luigi_mqtt::model::TopicFilter;
 
+#[path = "support/options.rs"]
+mod options;
+
+use options::number;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(Ok(default), |it| it.parse());
     let (messages, rounds) = (number("--messages", 20_000)?, number("--rounds", 9)?);
     print_memory(number("--topics", 20_000)?)?;
 

@@ -23,15 +23,15 @@ use luigi_mqtt::{Client, Config};
 
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/options.rs"]
+mod options;
 
 use mosquitto::Mosquitto;
+use options::number;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(Ok(default), |it| it.parse());
     let (edges, pause) = (number("--edges", 3_000)?, Duration::from_millis(number("--pause", 5)? as u64));
 
     let broker = Mosquitto::start()?;

@@ -20,21 +20,22 @@ use luigi_mqtt::{Client, Config};
 mod idle;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/usage.rs"]
 mod usage;
 
 use idle::{Running, watch};
 use mosquitto::Mosquitto;
+use options::{number, option};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
     if let Some(role) = option("--role") {
-        return idle(role, option("--port").ok_or("no port")?.parse()?).map(|never| match never {});
+        return idle(&role, option("--port").ok_or("no port")?.parse()?).map(|never| match never {});
     }
-    let seconds = Duration::from_secs(option("--seconds").map_or(Ok(60), |it| it.parse())?);
+    let seconds = Duration::from_secs(number("--seconds", 60)?);
     let broker = Mosquitto::start()?;
     let others = announce(broker.port)?;
     let subjects: Vec<(&str, Running)> =

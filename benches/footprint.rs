@@ -15,15 +15,16 @@ use luigi_mqtt::mock::Settings;
 
 #[path = "support/idle.rs"]
 mod idle;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/usage.rs"]
 mod usage;
 
 use idle::{Running, watch};
+use options::{number, option};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let idle = Duration::from_secs(option("--seconds").map_or(Ok(60), |it| it.parse())?);
+    let idle = Duration::from_secs(number("--seconds", 60)?);
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let daemon = Path::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
@@ -42,13 +43,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut subjects = vec![
         ("luigi-mqtt, all host sensors", start(daemon, folder, port, "all")?),
         ("luigi-mqtt, no sensors", start(daemon, folder, port, "none")?),
+        ("luigi-mqtt, no sensors, no socket", start(daemon, folder, port, "deaf")?),
     ];
     if let Some(peer) = option("--peer") {
         let command = format!("exec {peer} {port}");
         subjects.push(("peer", Running(Command::new("sh").args(["-c", &command]).spawn()?)));
     }
     let sizes = watch(&subjects, idle)?;
-    if let [ours, _, peer] = sizes[..] {
+    if let [ours, _, _, peer] = sizes[..] {
         println!("\npeer / ours: VmRSS {:.1}, RssAnon {:.1}", peer.0 / ours.0, peer.1 / ours.1);
     }
     Ok(())
@@ -69,15 +71,18 @@ fn time_to_online(daemon: &Path, folder: &Path) -> Result<f64, Box<dyn Error>> {
     }
 }
 
-/// Starts the daemon on the fixture of a Pi Zero W with `sensors` and the broker at `port`.
+/// Starts the daemon on the fixture of a Pi Zero W with `sensors`, `all` or `none` of them, and the broker at `port`; `deaf` has no
+/// socket either.
 fn start(daemon: &Path, folder: &Path, port: u16, sensors: &str) -> Result<Running, Box<dyn Error>> {
     let config = folder.join(format!("bench-{port}-{sensors}.conf"));
     // What an earlier run has announced is none of this one's business.
     let state = folder.join(format!("bench-{port}-{sensors}"));
     fs::create_dir_all(&state)?;
+    let (sensors, socket) = if sensors == "deaf" { ("none", "no") } else { (sensors, "yes") };
     let text = format!(
-        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Client]\nCLIENT_ID=luigi-{sensors}\n\
-         [Spool]\nDIRECTORY={}\n[Logging]\nLOG_FILE=\nLOG_LEVEL=WARNING\n[Host]\nSENSORS={sensors}\n",
+        "[Broker]\nHOST=127.0.0.1\nPORT={port}\n[Client]\nCLIENT_ID=luigi-{sensors}-{socket}\n\
+         [Spool]\nDIRECTORY={0}\n[Socket]\nENABLED={socket}\nPATH={0}/socket\n[Logging]\nLOG_FILE=\n\
+         LOG_LEVEL=ERROR\n[Host]\nSENSORS={sensors}\n",
         state.display()
     );
     fs::write(&config, text)?;

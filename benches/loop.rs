@@ -23,21 +23,21 @@ use luigi_mqtt::{Client, Config};
 
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/usage.rs"]
 mod usage;
 
 use mosquitto::Mosquitto;
+use options::{number, option};
 use usage::Usage;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(Ok(default), |it| it.parse());
     let pace = Pace { rate: number("--rate", 10_000)?, seconds: number("--seconds", 10)? };
     if let Some(role) = option("--role") {
-        return run(role, number("--port", 0)? as u16, &pace);
+        return run(&role, number("--port", 0)?, &pace);
     }
     let broker = Mosquitto::start()?;
     println!("\n{} calls a second for {} s:", pace.rate, pace.seconds);

@@ -21,12 +21,14 @@ use luigi_mqtt::model::Topic;
 use luigi_mqtt::registry::Limits;
 use luigi_mqtt::registry::Registry;
 
+#[path = "support/options.rs"]
+mod options;
+
+use options::{number, option};
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(Ok(default), |it| it.parse());
     let (entities, rounds) = (number("--entities", 10_000)?, number("--rounds", 9)?);
     if let Some(name) = option("--memory-of") {
         let form = FORMS.into_iter().find(|it| it.name() == name).ok_or("no such form")?;

@@ -23,18 +23,18 @@ use rumqttc::{Event, MqttOptions, Packet, QoS};
 mod idle;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/options.rs"]
+mod options;
 #[path = "support/usage.rs"]
 mod usage;
 
 use idle::{Running, watch};
 use mosquitto::Mosquitto;
+use options::{number, option};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(Ok(default), |it| it.parse());
     let (seconds, count) = (number("--seconds", 60)?, number("--files", 200)?);
     let folder = tempfile::tempdir()?;
     let files = Files::create(folder.path().join("files"), count)?;
@@ -53,7 +53,7 @@ fn main() -> Outcome<()> {
         arrived.push(Arrivals::count(broker.port, "peer")?);
         subjects.push(("peer, the same files", Running(Command::new("sh").args(["-c", &command]).spawn()?)));
     }
-    let sizes = watch(&subjects, Duration::from_secs(seconds as u64))?;
+    let sizes = watch(&subjects, Duration::from_secs(seconds))?;
     if let [ours, _, peer] = sizes[..] {
         println!("\npeer / ours: VmRSS {:.1}, RssAnon {:.1}", peer.0 / ours.0, peer.1 / ours.1);
     }

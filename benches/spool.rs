@@ -21,11 +21,14 @@ use luigi_mqtt::outbox::spool::Record;
 use luigi_mqtt::outbox::spool::Spool;
 use luigi_mqtt::outbox::spool::SpoolEvent;
 
+#[path = "support/options.rs"]
+mod options;
+
+use options::{number, option};
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let seconds: u64 = option("--seconds").map_or(Ok(60), |it| it.parse())?;
-    let records: u64 = option("--records").map_or(Ok(1_000_000), |it| it.parse())?;
+    let seconds: u64 = number("--seconds", 60)?;
+    let records: u64 = number("--records", 1_000_000)?;
     let folder = match option("--folder") {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).join("spool"),

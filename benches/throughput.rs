@@ -31,17 +31,17 @@ use luigi_mqtt::model::Topic;
 
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/options.rs"]
+mod options;
 
 use mosquitto::Mosquitto;
+use options::{number, option};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| arguments.iter().position(|it| it == name).and_then(|at| arguments.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(Ok(default), |it| it.parse());
     if let Some(role) = option("--role") {
-        let (port, qos) = (number("--port", 0)? as u16, number("--qos", 0)? as u8);
+        let (port, qos) = (number("--port", 0)?, number("--qos", 0)?);
         let (messages, window) = (number("--messages", 0)?, number("--window", WINDOW)?);
         return match role.as_str() {
             "luigi" => publish_with_luigi(port, qos, messages, window),
@@ -50,25 +50,26 @@ fn main() -> Outcome<()> {
         };
     }
     let (messages, rounds) = (number("--messages", 50_000)?, number("--rounds", 5)?);
-    let only = option("--only").map(String::as_str);
+    let only = option("--only");
+    let is_wanted = |part| only.as_deref().is_none_or(|it| it == part);
     let broker = Mosquitto::start()?;
     let folder = tempfile::tempdir()?;
     let lines = folder.path().join("lines");
     fs::write(&lines, format!("{}\n", "x".repeat(PAYLOAD)).repeat(Peer::Mosquitto.share(messages)))?;
     let bench = Bench { port: broker.port, messages, rounds, lines };
-    if only.is_none_or(|it| it == "rates") {
+    if is_wanted("rates") {
         let mut clients = vec![Peer::Luigi { window: WINDOW }, Peer::Mosquitto, Peer::Rumqttc];
-        clients.extend(option("--peer").cloned().map(Peer::Paho));
+        clients.extend(option("--peer").map(Peer::Paho));
         for qos in 0..=2 {
             bench.compare(qos, &clients)?;
         }
     }
-    if only.is_none_or(|it| it == "windows") {
+    if is_wanted("windows") {
         let clients = [20, 50, 100, 200, 400].map(|window| Peer::Luigi { window });
         bench.compare(1, &clients)?;
         bench.compare(2, &clients)?;
     }
-    if only.is_none_or(|it| it == "calls") {
+    if is_wanted("calls") {
         print!("{}", String::from_utf8(this("calls", bench.port, 1, messages).output()?.stdout)?);
     }
     Ok(())

@@ -20,10 +20,17 @@ pub(crate) struct Mosquitto {
 impl Mosquitto {
     /// Starts it, and waits until it listens.
     pub(crate) fn start() -> Result<Mosquitto, Box<dyn Error>> {
+        Mosquitto::start_with("")
+    }
+
+    /// The same, with more `lines` of configuration for its listener.
+    pub(crate) fn start_with(lines: &str) -> Result<Mosquitto, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let configuration = folder.path().join("mosquitto.conf");
-        fs::write(&configuration, format!("listener {port} 127.0.0.1\nallow_anonymous true\n"))?;
+        // Started by root it would go on as a user who cannot read our folders.
+        let text = format!("user root\nlistener {port} 127.0.0.1\nallow_anonymous true\n{lines}");
+        fs::write(&configuration, text)?;
         // Debian keeps daemons where not every shell looks.
         let path = format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("mosquitto");
