@@ -55,7 +55,7 @@ pub enum DaemonError {
 
 /// Runs the daemon until a signal stops it: blocks as long as that takes, then moments to end in order, and as long as the
 /// card takes for what is to be kept, 5 s at most. Sources that hang cost 3 s at most, outputs on their way to a safe state 4 s,
-/// and a broker that does not answer 2.5 s.
+/// programs that do not read their answers 3 s, and a broker that does not answer 2.5 s.
 /// With `mock`, a broker in this process takes the place of the configured one and shows what arrives.
 ///
 /// # Errors

@@ -119,8 +119,9 @@ fn leave_is_taken_in_order_though_the_connection_is_lost_after_each_step() {
     // Each may have come again after the connection was lost; none comes before the one that it follows.
     order.dedup();
     assert!(order.starts_with(&[0, 1, 2]), "{order:?}");
-    let retained: Vec<_> = mosquitto.retained("homeassistant/#").into_iter().map(|it| it.topic).collect();
-    assert_eq!(retained, [DEVICE]);
+    let retained = mosquitto.retained("homeassistant/#");
+    // It may be published once more while it is looked for.
+    assert!(!retained.is_empty() && retained.iter().all(|it| it.topic == DEVICE), "{retained:?}");
 }
 
 #[test]
