@@ -232,3 +232,30 @@ fn with_the_card_always_a_message_is_answered_once_it_is_there() {
         .wait_for("all of them, in order", LIMIT, |it| it.iter().map(|it| it.text()).eq(all.iter().cloned()));
     wait_exit(&mut daemon);
 }
+
+#[test]
+fn with_the_card_always_states_are_answered_at_once_and_each_answer_is_that_of_its_own_request() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let sections = "[Sensor room]\nSOURCE=socket\n[Sensor steps]\nSOURCE=socket\nDELIVERY=every\nQOS=0\n\
+                    [Sensor meter]\nSOURCE=socket\nDELIVERY=every\n";
+    let config =
+        Configuration::new(mosquitto.port()).set("Host", "ENABLED", "no").set("Spool", "MODE", "always");
+    let mut daemon = Launch::new(&(config.text() + sections)).start();
+    let mut producer = Producer::connect(&daemon);
+    wait_connected(&mut producer);
+    for number in 0..20 {
+        for entity in ["room", "steps", "meter"] {
+            producer.write(format!("{}\n", reading(entity, number)));
+        }
+        let id = format!("e{number}");
+        let entity = json!({"platform": "sensor", "id": id, "name": "E"});
+        producer.write(format!("{}\n", json!({"op": "register", "entity": entity})));
+        let wait = json!({"op": "reading", "entity": "meter", "value": number, "wait": 30});
+        producer.write(format!("{wait}\n"));
+    }
+    for _ in 0..20 {
+        let words: Vec<Json> = (0..5).map(|_| producer.answer()["ok"].clone()).collect();
+        assert_eq!(words, ["accepted", "accepted", "accepted", "registered", "delivered"]);
+    }
+    wait_exit(&mut daemon);
+}

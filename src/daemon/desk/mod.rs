@@ -36,7 +36,7 @@ use super::registrar::Progress;
 use super::reload::Reloader;
 use devices::Devices;
 pub(super) use office::Office;
-use pending::{Arrival, Pending, Until};
+use pending::{Arrival, Pending, Place, Until};
 use readings::Told;
 use rights::Rights;
 use visitor::Visitor;
@@ -124,14 +124,14 @@ impl Clerk {
                 readings::publish(office, &mut self.pending, peer, (message, delivery), wait, tag, now)
             }
             Request::Register { description, permanent } => {
-                let ticket = self.pending.next();
-                let progress = office.registrar.register(peer, &description, permanent, ticket, now)?;
-                Ok(self.progressed(progress, peer, "registered", tag))
+                let place = self.pending.place();
+                let progress = office.registrar.register(peer, &description, permanent, place.ticket, now)?;
+                Ok(self.progressed(progress, place, peer, "registered", tag))
             }
             Request::Unregister { entity } => {
-                let ticket = self.pending.next();
-                let progress = office.registrar.unregister(peer, &entity, ticket, now)?;
-                Ok(self.progressed(progress, peer, "unregistered", tag))
+                let place = self.pending.place();
+                let progress = office.registrar.unregister(peer, &entity, place.ticket, now)?;
+                Ok(self.progressed(progress, place, peer, "unregistered", tag))
             }
             Request::Subscribe { filter, qos } => {
                 let number = visitor.subscriptions.add(&office.handle, &self.bell, filter, qos)?;
@@ -179,6 +179,7 @@ impl Clerk {
     fn progressed(
         &mut self,
         progress: Progress,
+        place: Place,
         peer: &Peer,
         word: &'static str,
         tag: Option<&Json>,
@@ -186,7 +187,7 @@ impl Clerk {
         match progress {
             Progress::Done => Done::Answer(Answer::ok(word)),
             Progress::Begun => {
-                Done::Later(self.pending.add(peer.client, tag.cloned(), Until::Answered(word), None))
+                Done::Later(self.pending.add(place, peer.client, tag.cloned(), Until::Answered(word), None))
             }
         }
     }
@@ -200,22 +201,24 @@ impl Clerk {
             return Ok(Done::Busy);
         }
         self.reload_at = Some(now + RELOAD_PAUSE);
-        let (reloader, postbox, ticket) =
-            (self.reloader.clone(), self.pending.postbox(), self.pending.next());
+        let (reloader, postbox, place) =
+            (self.reloader.clone(), self.pending.postbox(), self.pending.place());
+        let ticket = place.ticket;
         let worker = Worker::spawn("reload", move |_| {
             postbox.put(ticket, Arrival::Answer(office::reloaded(reloader.reload())));
         });
         let failed = |cause| Failure::new(Code::Internal, format!("no thread is to be had: {cause}"));
         self.reloading = Some(worker.map_err(failed)?);
-        Ok(Done::Later(self.pending.add(peer.client, tag.cloned(), Until::Answered("reloaded"), None)))
+        let until = Until::Answered("reloaded");
+        Ok(Done::Later(self.pending.add(place, peer.client, tag.cloned(), until, None)))
     }
 
-    /// Looks what the registrar has to tell.
-    fn look_at_registrar(&mut self, now: Instant) {
+    /// Looks what the registrar has to tell, and appends its answers.
+    fn look_at_registrar(&mut self, now: Instant, answers: &mut Vec<(Ticket, String)>) {
         let registrar = &mut self.office.registrar;
         registrar.tick(now);
-        for (ticket, answer) in registrar.answers() {
-            self.pending.postbox().put(ticket, Arrival::Done(answer));
+        for (ticket, done) in registrar.answers() {
+            answers.extend(self.pending.conclude(ticket, done));
         }
         for commanded in registrar.commands() {
             for client in &commanded.clients {
@@ -269,7 +272,7 @@ impl Desk for Clerk {
             self.office.registrar.configured();
         }
         self.reload_at = self.reload_at.filter(|it| *it > now);
-        self.look_at_registrar(now);
+        self.look_at_registrar(now, answers);
         let is_watched = self.visitors.values().any(|it| it.watch.is_some());
         self.devices.tick(&self.office, is_watched, now);
         self.pending.answers(now, self.office.health.link_up(), answers);

@@ -22,12 +22,17 @@ pub(super) struct Pending {
     waiting: BTreeMap<Ticket, Waiting>,
     deadlines: BTreeSet<(Instant, Ticket)>,
     /// The last that was given.
-    next: Ticket,
-    /// Of the notice that was given last, until its answer is added.
-    interest: Option<Arc<()>>,
+    last: Ticket,
     /// At most two wait in it for each answer, of which the server allows so many.
     arrived: Receiver<(Ticket, Arrival)>,
     postbox: Postbox,
+}
+
+/// A place for an answer that may come later. Once it is dropped nothing comes in for it any more.
+pub(super) struct Place {
+    pub(super) ticket: Ticket,
+    /// Of who waits for a message's notice.
+    interest: Option<Arc<()>>,
 }
 
 /// Where other threads put what an answer is made of.
@@ -41,8 +46,6 @@ pub(super) struct Postbox {
 pub(super) enum Arrival {
     /// Of a message.
     News(News),
-    /// Whether it is done.
-    Done(Result<(), Failure>),
     /// The answer itself.
     Answer(Result<Answer, Failure>),
 }
@@ -68,58 +71,40 @@ pub(super) enum Until {
     Answered(&'static str),
 }
 
-impl Until {
-    fn word(self) -> &'static str {
-        match self {
-            Until::Stored => "accepted",
-            Until::Delivered => "delivered",
-            Until::Answered(word) => word,
-        }
-    }
-}
-
 impl Pending {
     /// None yet. What arrives rings `bell`.
     pub(super) fn new(bell: Bell) -> Pending {
         let (arrivals, arrived) = unbounded();
         let postbox = Postbox { arrivals, bell };
-        Pending {
-            waiting: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            next: Ticket(0),
-            interest: None,
-            arrived,
-            postbox,
-        }
+        Pending { waiting: BTreeMap::new(), deadlines: BTreeSet::new(), last: Ticket(0), arrived, postbox }
     }
 
-    /// Has an answer to `client` wait, until `deadline` where there is one.
+    /// Has an answer to `client` wait in its `place`, until `deadline` where there is one.
     pub(super) fn add(
         &mut self,
+        Place { ticket, interest }: Place,
         client: ClientId,
         tag: Option<Json>,
         until: Until,
         deadline: Option<Instant>,
     ) -> Ticket {
-        self.next.0 += 1;
-        let ticket = self.next;
         self.deadlines.extend(deadline.map(|it| (it, ticket)));
-        let interest = self.interest.take();
         self.waiting.insert(ticket, Waiting { client, tag, deadline, until, _interest: interest });
         ticket
     }
 
-    /// The ticket of the answer that is added next.
-    pub(super) fn next(&self) -> Ticket {
-        Ticket(self.next.0 + 1)
+    /// A place that nobody else has.
+    pub(super) fn place(&mut self) -> Place {
+        self.last.0 += 1;
+        Place { ticket: self.last, interest: None }
     }
 
-    /// A notice for a message, which comes in for the answer that is added next.
-    pub(super) fn notice(&mut self) -> Notice {
-        let (postbox, ticket, interest) = (self.postbox.clone(), self.next(), Arc::new(()));
+    /// A notice for a message, and the place for which it comes in.
+    pub(super) fn notice(&mut self) -> (Notice, Place) {
+        let (postbox, interest) = (self.postbox.clone(), Arc::new(()));
+        let Place { ticket, .. } = self.place();
         let notice = Notice::new(move |news| postbox.put(ticket, Arrival::News(news))).while_held(&interest);
-        self.interest = Some(interest);
-        notice
+        (notice, Place { ticket, interest: Some(interest) })
     }
 
     /// Where the answer of a ticket is to be put.
@@ -149,7 +134,6 @@ impl Pending {
             let Some(waiting) = self.waiting.get(&ticket) else { continue };
             let answer = match arrival {
                 Arrival::Answer(answer) => Some(answer),
-                Arrival::Done(done) => Some(done.map(|()| Answer::ok(waiting.until.word()))),
                 Arrival::News(news) => answer_to(news, waiting.until, is_up),
             };
             answers.extend(answer.and_then(|it| self.end(ticket, it)));
@@ -159,6 +143,12 @@ impl Pending {
             let reason = "the broker has not acknowledged it in time; it is on its way still";
             answers.extend(self.end(ticket, Err(Failure::new(Code::Timeout, reason))));
         }
+    }
+
+    /// The answer of `ticket`, where somebody waits for that: what was asked is `done`, or why it is not.
+    pub(super) fn conclude(&mut self, ticket: Ticket, done: Result<(), Failure>) -> Option<(Ticket, String)> {
+        let Until::Answered(word) = self.waiting.get(&ticket)?.until else { return None };
+        self.end(ticket, done.map(|()| Answer::ok(word)))
     }
 
     /// Appends an answer for all that are still waited for: nobody will know.
@@ -272,45 +262,50 @@ mod tests {
     #[test]
     fn whoever_waits_in_vain_is_told_when_the_time_is_over_and_nothing_after() {
         let (mut pending, start) = (pending(), Instant::now());
-        let mut notice = Some(pending.notice());
+        let (notice, place) = pending.notice();
         let later = start + Duration::from_secs(5);
-        let ticket = pending.add(US, Some(json!("t")), Until::Delivered, Some(later));
+        let ticket = pending.add(place, US, Some(json!("t")), Until::Delivered, Some(later));
         assert_eq!((answers(&mut pending, start), pending.due()), (vec![], Some(later)));
         let told = answers(&mut pending, later);
         assert_eq!((told.len(), told[0].0, pending.due()), (1, ticket, None));
         assert!(told[0].1.contains(r#""error":"timeout""#) && told[0].1.contains(r#""tag":"t""#), "{told:?}");
-        notice.take().unwrap().end(Fate::Delivered);
+        notice.end(Fate::Delivered);
         assert_eq!(answers(&mut pending, later), []);
     }
 
     #[test]
     fn nothing_is_kept_for_a_program_that_has_gone() {
         let (mut pending, now) = (pending(), Instant::now());
-        let notice = pending.notice();
-        pending.add(US, None, Until::Delivered, Some(now));
-        let other = pending.add(ClientId(2), None, Until::Answered("registered"), None);
+        let ((notice, place), another) = (pending.notice(), pending.place());
+        pending.add(place, US, None, Until::Delivered, Some(now));
+        let other = pending.add(another, ClientId(2), None, Until::Answered("registered"), None);
         pending.forget(US);
         assert_eq!((pending.due(), pending.waiting.len(), pending.deadlines.len()), (None, 1, 0));
         notice.end(Fate::Delivered);
-        pending.postbox().put(other, Arrival::Done(Ok(())));
-        assert_eq!(answers(&mut pending, now), [(other, r#"{"ok":"registered"}"#.to_owned())]);
+        assert_eq!(answers(&mut pending, now), []);
+        assert_eq!(pending.conclude(other, Ok(())), Some((other, r#"{"ok":"registered"}"#.to_owned())));
     }
 
     #[test]
-    fn a_message_that_was_refused_says_nothing_to_the_answer_that_takes_its_ticket() {
+    fn a_message_that_nobody_waits_for_says_nothing_to_the_answers_after_it() {
         let (mut pending, now) = (pending(), Instant::now());
-        pending.notice().forget();
-        pending.add(US, None, Until::Answered("reloaded"), None);
+        pending.notice().0.forget(); // Refused.
+        let (notice, place) = pending.notice();
+        drop(place); // Answered already.
+        let another = pending.place();
+        pending.add(another, US, None, Until::Answered("reloaded"), None);
+        notice.end(Fate::Delivered);
         assert_eq!(answers(&mut pending, now), []);
     }
 
     #[test]
     fn at_the_end_all_who_wait_are_told_so() {
         let (mut pending, now) = (pending(), Instant::now());
-        let tickets = [
-            pending.add(US, Some(json!(7)), Until::Delivered, Some(now + Duration::from_secs(5))),
-            pending.add(US, None, Until::Answered("reloaded"), None),
-        ];
+        let places = [pending.place(), pending.place()];
+        let tickets = places.each_ref().map(|it| it.ticket);
+        let [first, second] = places;
+        pending.add(first, US, Some(json!(7)), Until::Delivered, Some(now + Duration::from_secs(5)));
+        pending.add(second, US, None, Until::Answered("reloaded"), None);
         let mut told = Vec::new();
         pending.give_up(&mut told);
         assert_eq!(told.iter().map(|it| it.0).collect::<Vec<_>>(), tickets);

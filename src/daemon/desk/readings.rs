@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 
-use super::pending::{Pending, Until, accepted};
+use super::pending::{Pending, Place, Until, accepted};
 use super::{Done, Office};
 use crate::bridge::Accepted;
 use crate::bridge::RefusedBecause;
@@ -19,6 +19,7 @@ use crate::model::Chain;
 use crate::model::Delivery;
 use crate::model::Message;
 use crate::model::ObjectId;
+use crate::model::Qos;
 use crate::model::Reading;
 use crate::model::SpoolMode;
 use crate::protocol;
@@ -64,10 +65,13 @@ pub(super) fn read(
             return held_back(cause);
         }
     }
-    let Some(value) = value else { return Ok(taken(office, pending, peer, Accepted::Now, None, tag, now)) };
-    let notice = needs_notice(office, entity.delivery(), wait).then(|| pending.notice());
-    match office.handle.tell(Reading::new(id, value), notice) {
-        Ok(how) => Ok(taken(office, pending, peer, how, wait, tag, now)),
+    let Some(value) = value else { return Ok(Done::Answer(accepted(office.health.link_up(), "memory"))) };
+    let (delivery, qos) = (entity.delivery(), entity.qos().unwrap_or(office.config.client.qos));
+    let (notice, place) = needs_notice(office, delivery, qos, wait).then(|| pending.notice()).unzip();
+    // Of what it is told the bridge knows at once whether the card has to have it first.
+    let reading = Reading { delivery: Some(delivery), qos: Some(qos), ..Reading::new(id, value) };
+    match office.handle.tell(reading, notice) {
+        Ok(how) => Ok(taken(office, pending, peer, (how, place), wait, tag, now)),
         Err((_, cause)) => held_back(cause),
     }
 }
@@ -86,16 +90,18 @@ pub(super) fn publish(
     tag: Option<&Json>,
     now: Instant,
 ) -> Result<Done, Failure> {
-    let notice = needs_notice(office, delivery, wait).then(|| pending.notice());
+    let needs_notice = needs_notice(office, delivery, message.qos, wait);
+    let (notice, place) = needs_notice.then(|| pending.notice()).unzip();
     match office.handle.submit(message, delivery, notice) {
-        Ok(how) => Ok(taken(office, pending, peer, how, wait, tag, now)),
+        Ok(how) => Ok(taken(office, pending, peer, (how, place), wait, tag, now)),
         Err(refused) => held_back(refused.cause),
     }
 }
 
 /// Whether the answer may have to come later.
-fn needs_notice(office: &Office, delivery: Delivery, wait: Option<Duration>) -> bool {
-    wait.is_some() || office.config.spool.mode == SpoolMode::Always && delivery == Delivery::Every
+fn needs_notice(office: &Office, delivery: Delivery, qos: Qos, wait: Option<Duration>) -> bool {
+    let is_kept = delivery == Delivery::Every && qos > Qos::AtMostOnce;
+    wait.is_some() || office.config.spool.mode == SpoolMode::Always && is_kept
 }
 
 /// The answer to what was accepted, or that it comes later.
@@ -103,17 +109,17 @@ fn taken(
     office: &Office,
     pending: &mut Pending,
     peer: &Peer,
-    how: Accepted,
+    (how, place): (Accepted, Option<Place>),
     wait: Option<Duration>,
     tag: Option<&Json>,
     now: Instant,
 ) -> Done {
-    let until = match (wait, how) {
-        (Some(_), _) => Until::Delivered,
-        (None, Accepted::WhenStored) => Until::Stored,
-        (None, Accepted::Now) => return Done::Answer(accepted(office.health.link_up(), "memory")),
+    let (until, place) = match (wait, how, place) {
+        (Some(_), _, Some(place)) => (Until::Delivered, place),
+        (None, Accepted::WhenStored, Some(place)) => (Until::Stored, place),
+        _ => return Done::Answer(accepted(office.health.link_up(), "memory")),
     };
-    Done::Later(pending.add(peer.client, tag.cloned(), until, wait.map(|it| now + it)))
+    Done::Later(pending.add(place, peer.client, tag.cloned(), until, wait.map(|it| now + it)))
 }
 
 /// The entity `id`, where programs may feed it.
