@@ -127,6 +127,8 @@ pub mod link;
 #[doc(hidden)]
 pub mod outbox;
 #[doc(hidden)]
+pub mod resolver;
+#[doc(hidden)]
 pub mod worker;
 
 pub use client::{Client, Error, ErrorKind};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::config::Endpoint;
+use crate::resolver::Resolver;
 use crate::worker::Stop;
 
 use super::LinkError;
@@ -20,12 +21,13 @@ use super::options::{Options, Target};
 pub(super) fn attempt(
     options: &Options,
     endpoint: &Endpoint,
+    resolver: &mut Resolver,
     answered: &mut Option<SocketAddr>,
     stop: &Stop,
     mut open: impl FnMut(&Target, Duration) -> Result<Connection, LinkError>,
 ) -> Result<Connection, LinkError> {
     let deadline = Instant::now() + options.client.connection_timeout;
-    let mut addresses = options.addresses(endpoint)?;
+    let mut addresses = options.addresses(endpoint, resolver, deadline)?;
     addresses.sort_by_key(|it| Some(*it) != *answered);
     let targets = options.targets(endpoint, &addresses);
     let mut failure = LinkError::Disconnected;
@@ -45,6 +47,8 @@ pub(super) fn attempt(
             Err(error) => return Err(error),
         }
     }
+    // Who was there has perhaps moved.
+    resolver.forget(&endpoint.host);
     Err(failure)
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use crate::resolver::Resolver;
 use crate::worker::Stop;
 
 use super::attempt::{LEAST, attempt};
@@ -24,6 +25,7 @@ pub(super) struct Dialer {
     current: Current,
     passage: Passage,
     retry: Retry,
+    resolver: Resolver,
     /// The address that answered last; it is tried first.
     answered: Option<SocketAddr>,
     /// The ranks of the brokers that may still say that we are online, though our session there has ended.
@@ -44,6 +46,7 @@ impl Dialer {
         Dialer {
             passage: Passage::new(&options, events.clone(), current.clone(), stop.clone()),
             retry: Retry::new(options.sites().count(), &options.client),
+            resolver: Resolver::new(),
             answered: None,
             left_behind: Vec::new(),
             options,
@@ -81,9 +84,9 @@ impl Dialer {
 
     /// One attempt at the broker at `site`.
     fn dial(&mut self, site: &Site) -> Result<Connection, LinkError> {
-        let Dialer { options, stop, answered, passage, .. } = self;
+        let Dialer { options, stop, resolver, answered, passage, .. } = self;
         let broker = site.endpoint().to_string();
-        attempt(options, site.endpoint(), answered, stop, |target, limit| {
+        attempt(options, site.endpoint(), resolver, answered, stop, |target, limit| {
             let deadline = Instant::now() + limit;
             if let Some(kept) = passage.kept().filter(|it| !it.is_at(&broker)) {
                 // A clean session, which ends with its connection, takes the place of whatever was there.

@@ -1,7 +1,7 @@
 //! What the link needs to know, and how rumqttc and the resolver are told.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use rumqttc::LastWill;
 use rumqttc::MqttOptions;
@@ -15,6 +15,7 @@ use crate::config::Endpoint;
 use crate::model::Message;
 use crate::model::Qos;
 use crate::model::TopicFilter;
+use crate::resolver::Resolver;
 
 use super::LinkError;
 use super::session::limits;
@@ -62,25 +63,21 @@ impl Options {
         self.sites().nth(rank).expect("ranks count the configured brokers")
     }
 
-    /// The addresses of the broker at `endpoint`, in the resolver's order. Waits for the resolver as long as that takes
-    /// (the system decides: mostly 5 s to 30 s), unless the host is an IP address.
+    /// The addresses of the broker at `endpoint`, in the order of `resolver`, which is given until `deadline` and
+    /// [may take longer](Resolver::addresses).
     ///
     /// # Errors
     ///
     /// [`LinkError::Resolve`].
-    pub(super) fn addresses(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, LinkError> {
+    pub(super) fn addresses(
+        &self,
+        endpoint: &Endpoint,
+        resolver: &mut Resolver,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, LinkError> {
         let Endpoint { host, port } = endpoint;
         let failed = |cause| LinkError::Resolve { host: host.clone(), cause };
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in (host.as_str(), *port).to_socket_addrs().map_err(failed)? {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        match addresses.is_empty() {
-            true => Err(failed(std::io::ErrorKind::NotFound.into())),
-            false => Ok(addresses),
-        }
+        resolver.addresses(host, *port, deadline).map_err(failed)
     }
 
     /// What to try at `endpoint`, one after the other. With plain TCP each of `addresses`, so that one that swallows
@@ -192,14 +189,16 @@ mod tests {
     #[test]
     fn an_ip_address_needs_no_resolver() {
         for (host, expected) in [("::1", "[::1]:1883"), ("127.0.0.1", "127.0.0.1:1883")] {
-            assert_eq!(options(1883).addresses(&endpoint(host)).unwrap(), [expected.parse().unwrap()]);
+            let found = options(1883).addresses(&endpoint(host), &mut Resolver::new(), Instant::now());
+            assert_eq!(found.unwrap(), [expected.parse().unwrap()]);
         }
     }
 
     #[test]
     fn a_name_without_an_address_is_named() {
         // Longer than a name may be: refused by the resolver itself, without a question to the network.
-        let error = options(1883).addresses(&endpoint(&"nowhere.".repeat(40))).unwrap_err();
+        let nowhere = endpoint(&"nowhere.".repeat(40));
+        let error = options(1883).addresses(&nowhere, &mut Resolver::new(), Instant::now()).unwrap_err();
         assert!(error.to_string().contains("nowhere.nowhere."), "{error}");
         assert_eq!(error.kind(), "resolve");
     }

@@ -9,6 +9,7 @@ use rumqttc::Packet;
 use rumqttc::QoS;
 
 use crate::model::Chain;
+use crate::resolver::Resolver;
 use crate::worker::Stop;
 use crate::worker::Worker;
 
@@ -151,9 +152,11 @@ impl Walk {
     /// Does `errand`, and reports it.
     fn go(&self, errand: Errand, stop: &Stop) -> Result<Report, LinkError> {
         let site = self.options.site(errand.rank());
-        let mut connection = attempt(&self.options, site.endpoint(), &mut None, stop, |target, limit| {
-            Connection::open(&self.options, self.options.mqtt(target)?, target, limit)
-        })?;
+        let mut resolver = Resolver::new();
+        let mut connection =
+            attempt(&self.options, site.endpoint(), &mut resolver, &mut None, stop, |target, limit| {
+                Connection::open(&self.options, self.options.mqtt(target)?, target, limit)
+            })?;
         // Without the floor the session has ended, and the link may be on its way to this very broker.
         self.floor.1.try_recv().map_err(|_| LinkError::Disconnected)?;
         let done = match errand {

@@ -14,6 +14,7 @@ use crate::link::options::Options;
 use crate::model::Incoming;
 use crate::model::Topic;
 use crate::model::TopicFilter;
+use crate::resolver::Resolver;
 
 /// A connection without will, session or second attempt: it leaves nothing behind. Its client identifier is the
 /// configured one with a word behind it, so a daemon that runs meanwhile is not disturbed. It has to be
@@ -50,7 +51,9 @@ impl Visit {
         for site in options.sites() {
             let targets = match options.broker.tls {
                 Some(_) => Ok(options.targets(site.endpoint(), &[])),
-                None => options.addresses(site.endpoint()).map(|it| options.targets(site.endpoint(), &it)),
+                None => options
+                    .addresses(site.endpoint(), &mut Resolver::new(), Instant::now() + limit)
+                    .map(|it| options.targets(site.endpoint(), &it)),
             };
             for target in targets.unwrap_or_else(|error| {
                 last = error;

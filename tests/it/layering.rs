@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["model", "worker"],
     &["os"],
-    &["dispatch", "entity", "outbox", "registry", "store"],
+    &["dispatch", "entity", "outbox", "registry", "resolver", "store"],
     &["config", "ghost", "ledger", "protocol"],
     &["command", "descriptor", "ingest", "link", "service", "source", "mock"],
     &["bridge"],

@@ -17,10 +17,11 @@ use crate::link::options::Options;
 use crate::link::tls;
 use crate::model::Chain;
 use crate::model::Topic;
+use crate::resolver::Resolver;
 
 pub(super) fn resolve(options: &Options, endpoint: &Endpoint) -> (Vec<SocketAddr>, Result<String, String>) {
     let began = Instant::now();
-    match options.addresses(endpoint) {
+    match options.addresses(endpoint, &mut Resolver::new(), began + options.client.connection_timeout) {
         Ok(addresses) => {
             let shown: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
             let detail = format!("{} in {} ms", shown.join(", "), began.elapsed().as_millis());
