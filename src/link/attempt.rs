@@ -9,7 +9,8 @@ use crate::worker::Stop;
 
 use super::LinkError;
 use super::connection::Connection;
-use super::options::{Options, Target};
+use super::options::Options;
+use super::target::Target;
 
 /// Connects to the broker at `endpoint`, by way of `open`, which is given a limit. The address in `answered` is tried
 /// first, and the one that answers is left there. Blocks up to `connection_timeout`, and as long as the system's
@@ -39,7 +40,7 @@ pub(super) fn attempt(
         let share = (left / (targets.len() - tried) as u32).max(LEAST);
         match open(target, share) {
             Ok(connection) => {
-                *answered = target.address;
+                *answered = Some(target.address);
                 return Ok(connection);
             }
             Err(error @ (LinkError::Connect { .. } | LinkError::Silent { .. })) => failure = error,

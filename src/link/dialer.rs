@@ -90,16 +90,16 @@ impl Dialer {
             let deadline = Instant::now() + limit;
             if let Some(kept) = passage.kept().filter(|it| !it.is_at(&broker)) {
                 // A clean session, which ends with its connection, takes the place of whatever was there.
-                Connection::open(options, options.mqtt(target)?, target, limit)?.say_goodbye();
+                Connection::open(options, target, limit, |_| {})?.say_goodbye();
                 kept.begin_at(&broker);
             }
-            let mut mqtt = options.mqtt(target)?;
-            mqtt.set_clean_session(options.client.clean_session);
-            if let Some(will) = options.last_will() {
-                mqtt.set_last_will(will);
-            }
             let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
-            let opened = Connection::open(options, mqtt, target, left);
+            let opened = Connection::open(options, target, left, |mqtt| {
+                mqtt.set_clean_session(options.client.clean_session);
+                if let Some(will) = options.last_will() {
+                    mqtt.set_last_will(will);
+                }
+            });
             if let (Err(cause), Some(kept)) = (&opened, passage.kept()) {
                 kept.login_failed(cause);
             }

@@ -1,5 +1,4 @@
-//! The connection to the broker, which comes back whatever happens. The only place that knows rumqttc and
-//! native_tls.
+//! The connection to the broker, which comes back whatever happens. The only place that knows rumqttc and OpenSSL.
 //!
 //! [`Link::start`] runs one thread. It tells what happens as [`LinkEvent`]s: `Up` brings a [`Session`] to
 //! publish and subscribe with, `Down` takes it away; in between messages are `Delivered` and `Received`, and what
@@ -31,6 +30,7 @@ mod scout;
 mod session;
 mod site;
 mod subscriptions;
+mod target;
 mod tls;
 mod visit;
 mod witness;

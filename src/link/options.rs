@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use rumqttc::LastWill;
 use rumqttc::MqttOptions;
 use rumqttc::QoS;
-use rumqttc::Transport;
 
 use crate::config::Broker;
 use crate::config::Client;
@@ -20,7 +19,7 @@ use crate::resolver::Resolver;
 use super::LinkError;
 use super::session::limits;
 use super::site::Site;
-use super::tls;
+use super::target::Target;
 
 /// Where the brokers are and how to be their client.
 #[derive(Clone, Debug)]
@@ -38,18 +37,6 @@ pub struct Options {
     /// packets larger than `client.max_packet_bytes` end connections, filters are left out: first those of
     /// [`super::Session::subscribe`], then these from the last on. QoS 2 is asked for as QoS 1.
     pub subscriptions: Vec<(TopicFilter, Qos)>,
-}
-
-/// One place to try: what rumqttc is to connect to, and how it shows in texts.
-pub(super) struct Target {
-    /// Host name or IP literal in the form that rumqttc takes.
-    pub(super) host: String,
-    /// Where it listens.
-    pub(super) port: u16,
-    /// Address and port, for people.
-    pub(super) shown: String,
-    /// Its address, where it is known beforehand.
-    pub(super) address: Option<SocketAddr>,
 }
 
 impl Options {
@@ -80,36 +67,15 @@ impl Options {
         resolver.addresses(host, *port, deadline).map_err(failed)
     }
 
-    /// What to try at `endpoint`, one after the other. With plain TCP each of `addresses`, so that one that swallows
-    /// packets does not hide the others. With TLS the configured host, whatever its addresses: rumqttc
-    /// checks the certificate for what it connects to.
+    /// What to try at `endpoint`, one after the other: each of `addresses` for itself, so that one that swallows
+    /// packets does not hide the others.
     pub(super) fn targets(&self, endpoint: &Endpoint, addresses: &[SocketAddr]) -> Vec<Target> {
-        let Endpoint { host, port } = endpoint;
-        if self.broker.tls.is_some() {
-            // Not bracketed even if it is an IPv6 address: the certificate's check would not know it.
-            let (host, shown) = (host.clone(), endpoint.to_string());
-            return vec![Target { host, port: *port, shown, address: None }];
-        }
-        let target = |address: &SocketAddr| Target {
-            host: match address {
-                SocketAddr::V4(it) => it.ip().to_string(),
-                SocketAddr::V6(it) if it.scope_id() != 0 => format!("[{}%{}]", it.ip(), it.scope_id()),
-                SocketAddr::V6(it) => format!("[{}]", it.ip()),
-            },
-            port: *port,
-            shown: address.to_string(),
-            address: Some(*address),
-        };
-        addresses.iter().map(target).collect()
+        addresses.iter().map(|it| Target { endpoint: endpoint.clone(), address: *it }).collect()
     }
 
-    /// rumqttc's options for `target`, without a will. TLS files are read here.
-    ///
-    /// # Errors
-    ///
-    /// [`LinkError::Tls`] that names a file.
-    pub(super) fn mqtt(&self, target: &Target) -> Result<MqttOptions, LinkError> {
-        let mut mqtt = MqttOptions::new(self.client.id.clone(), target.host.clone(), target.port);
+    /// rumqttc's options for a broker at `address`, as it takes them, and `port`, without a will.
+    pub(super) fn mqtt(&self, address: &str, port: u16) -> MqttOptions {
+        let mut mqtt = MqttOptions::new(self.client.id.clone(), address, port);
         mqtt.set_clean_session(true)
             .set_keep_alive(self.client.keep_alive.max(LEAST_KEEP_ALIVE))
             .set_inflight(limits(self.client.max_in_flight).identifiers())
@@ -118,12 +84,7 @@ impl Options {
             // An empty password is left out of CONNECT altogether.
             mqtt.set_credentials(username, password.as_ref().map_or("", |it| it.reveal()));
         }
-        if let Some(tls) = &self.broker.tls {
-            let failed = |problem| LinkError::Tls { address: target.shown.clone(), problem };
-            let connector = tls::connector(tls).map_err(failed)?;
-            mqtt.set_transport(Transport::tls_with_config(connector.into()));
-        }
-        Ok(mqtt)
+        mqtt
     }
 
     /// The will, as rumqttc has it.
@@ -150,40 +111,10 @@ const MQTT_LARGEST: usize = 268_435_455;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Tls;
     use crate::link::peer::options;
 
     fn endpoint(host: &str) -> Endpoint {
         Endpoint { host: host.to_owned(), port: 1883 }
-    }
-
-    #[track_caller]
-    fn check(host: &str, tls: bool, addresses: &[&str], expected: &[(&str, &str)]) {
-        let mut options = options(1883);
-        options.broker.tls = tls.then(Tls::default);
-        let addresses: Vec<SocketAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        let found = options.targets(&endpoint(host), &addresses);
-        let found: Vec<_> = found.iter().map(|it| (it.host.as_str(), it.shown.as_str())).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn each_address_is_tried_for_itself() {
-        check(
-            "broker.lan",
-            false,
-            &["[2001:db8::1]:1883", "192.0.2.1:1883", "[fe80::1%3]:1883"],
-            &[
-                ("[2001:db8::1]", "[2001:db8::1]:1883"),
-                ("192.0.2.1", "192.0.2.1:1883"),
-                ("[fe80::1%3]", "[fe80::1%3]:1883"),
-            ],
-        );
-    }
-
-    #[test]
-    fn with_tls_the_name_itself_is_tried_for_the_certificate_is_for_it() {
-        check("broker.lan", true, &["192.0.2.1:1883"], &[("broker.lan", "broker.lan:1883")]);
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Walk {
         let mut resolver = Resolver::new();
         let mut connection =
             attempt(&self.options, site.endpoint(), &mut resolver, &mut None, stop, |target, limit| {
-                Connection::open(&self.options, self.options.mqtt(target)?, target, limit)
+                Connection::open(&self.options, target, limit, |_| {})
             })?;
         // Without the floor the session has ended, and the link may be on its way to this very broker.
         self.floor.1.try_recv().map_err(|_| LinkError::Disconnected)?;

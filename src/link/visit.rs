@@ -49,19 +49,14 @@ impl Visit {
         let limit = options.client.connection_timeout;
         let mut last = LinkError::Disconnected;
         for site in options.sites() {
-            let targets = match options.broker.tls {
-                Some(_) => Ok(options.targets(site.endpoint(), &[])),
-                None => options
-                    .addresses(site.endpoint(), &mut Resolver::new(), Instant::now() + limit)
-                    .map(|it| options.targets(site.endpoint(), &it)),
-            };
-            for target in targets.unwrap_or_else(|error| {
+            let deadline = Instant::now() + limit;
+            let addresses = options.addresses(site.endpoint(), &mut Resolver::new(), deadline);
+            let addresses = addresses.unwrap_or_else(|error| {
                 last = error;
                 Vec::new()
-            }) {
-                let opened =
-                    options.mqtt(&target).and_then(|mqtt| Connection::open(&options, mqtt, &target, limit));
-                match opened {
+            });
+            for target in options.targets(site.endpoint(), &addresses) {
+                match Connection::open(&options, &target, limit, |_| {}) {
                     Ok(connection) => return Ok(Visit { connection, limit }),
                     Err(error) => last = error,
                 }

@@ -19,7 +19,6 @@ const LAYERS: &[&[&str]] = &[
 /// Names that belong to one place each.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("rumqttc", &["src/link/", "src/mock/packet.rs"]),
-    ("native_tls", &["src/link/tls/", "src/link/probe/"]),
     ("openssl::", &["src/link/tls/"]),
     ("NOTIFY_SOCKET", &["src/service/notify.rs", "src/os/process"]),
 ];

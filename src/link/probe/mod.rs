@@ -69,20 +69,20 @@ pub fn probe(
     if !tell(Step::Resolve, outcome.into()) {
         return false;
     }
-    let (streams, outcome) = connect(&options, &addresses);
+    let (streams, outcome) = connect(&options, options.targets(site.endpoint(), &addresses));
     if !tell(Step::Tcp, outcome.into()) {
         return false;
     }
     let (reachable, mut streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
     let stream = streams.drain(..).next();
     if let Some(stream) = stream.filter(|_| options.broker.tls.is_some()) {
-        let outcome = handshake(&options, site.endpoint(), stream).map_err(|it| Chain(&it).to_string());
+        let outcome = handshake(&options, &reachable[0], stream).map_err(|it| Chain(&it).to_string());
         if !tell(Step::Tls, outcome.into()) {
             return false;
         }
     }
     drop(streams);
-    let (connection, outcome) = log_in(&options, site.endpoint(), &reachable);
+    let (connection, outcome) = log_in(&options, &reachable);
     if !tell(Step::Login, outcome.into()) {
         return false;
     }

@@ -1,9 +1,8 @@
 //! What each step of the probe does.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use native_tls::HandshakeError;
 use rumqttc::Event;
 use rumqttc::Packet;
 use rumqttc::Publish;
@@ -14,6 +13,7 @@ use crate::config::Endpoint;
 use crate::link::LinkError;
 use crate::link::connection::Connection;
 use crate::link::options::Options;
+use crate::link::target::Target;
 use crate::link::tls;
 use crate::model::Chain;
 use crate::model::Topic;
@@ -34,21 +34,18 @@ pub(super) fn resolve(options: &Options, endpoint: &Endpoint) -> (Vec<SocketAddr
 /// The connections that came about. The step went well if there is one.
 pub(super) fn connect(
     options: &Options,
-    addresses: &[SocketAddr],
-) -> (Vec<(SocketAddr, TcpStream)>, Result<String, String>) {
-    let limit = options.client.connection_timeout / addresses.len().max(1) as u32;
+    targets: Vec<Target>,
+) -> (Vec<(Target, TcpStream)>, Result<String, String>) {
+    let limit = options.client.connection_timeout / targets.len().max(1) as u32;
     let (mut streams, mut details) = (Vec::new(), Vec::new());
-    for address in addresses {
+    for target in targets {
         let began = Instant::now();
-        match TcpStream::connect_timeout(address, limit.max(LEAST)) {
+        match target.connect(limit.max(LEAST)) {
             Ok(stream) => {
-                details.push(format!("{address} in {} ms", began.elapsed().as_millis()));
-                streams.push((*address, stream));
+                details.push(format!("{} in {} ms", target.address, began.elapsed().as_millis()));
+                streams.push((target, stream));
             }
-            Err(cause) => {
-                let error = LinkError::Connect { address: address.to_string(), cause };
-                details.push(Chain(&error).to_string());
-            }
+            Err(error) => details.push(Chain(&error).to_string()),
         }
     }
     let details = details.join("; ");
@@ -56,38 +53,21 @@ pub(super) fn connect(
     (streams, outcome)
 }
 
-pub(super) fn handshake(
-    options: &Options,
-    endpoint: &Endpoint,
-    stream: TcpStream,
-) -> Result<String, LinkError> {
-    let address = endpoint.to_string();
-    let failed = |problem| LinkError::Tls { address: address.clone(), problem };
+pub(super) fn handshake(options: &Options, target: &Target, stream: TcpStream) -> Result<String, LinkError> {
     let Some(tls) = &options.broker.tls else { return Ok("not configured".to_owned()) };
-    let connector = tls::connector(tls).map_err(failed)?;
+    let connector = tls::connector(tls).map_err(|it| target.untrusted(it))?;
     let limit = options.client.connection_timeout.max(LEAST);
-    stream.set_read_timeout(Some(limit)).map_err(LinkError::Io)?;
-    stream.set_write_timeout(Some(limit)).map_err(LinkError::Io)?;
-    match connector.connect(&endpoint.host, stream) {
-        Ok(_) if tls.insecure => Ok("encrypted, to nobody knows whom (TLS_INSECURE)".to_owned()),
-        Ok(_) => Ok(format!("the certificate is trusted and is for {}", endpoint.host)),
-        Err(HandshakeError::Failure(error)) => {
-            Err(failed(tls::of_handshake(error, &endpoint.host, tls, SystemTime::now())))
-        }
-        Err(HandshakeError::WouldBlock(_)) => Err(LinkError::Silent { address: address.clone(), limit }),
+    match tls::shake_hands(&connector, tls, target, stream, Instant::now() + limit)? {
+        Some(_) if tls.insecure => Ok("encrypted, to nobody knows whom (TLS_INSECURE)".to_owned()),
+        Some(_) => Ok(format!("the certificate is trusted and is for {}", target.endpoint.host)),
+        None => Err(target.silent(limit)),
     }
 }
 
-pub(super) fn log_in(
-    options: &Options,
-    endpoint: &Endpoint,
-    reachable: &[SocketAddr],
-) -> (Option<Connection>, Result<String, String>) {
+pub(super) fn log_in(options: &Options, targets: &[Target]) -> (Option<Connection>, Result<String, String>) {
     let mut outcome = Err("there is no address to log in at".to_owned());
-    for target in options.targets(endpoint, reachable) {
-        let limit = options.client.connection_timeout;
-        let opened = options.mqtt(&target).and_then(|mqtt| Connection::open(options, mqtt, &target, limit));
-        outcome = match opened {
+    for target in targets {
+        outcome = match Connection::open(options, target, options.client.connection_timeout, |_| {}) {
             Ok(connection) => {
                 let user = match &options.credentials {
                     Some(it) => format!("as {}", it.username),

@@ -1,11 +1,10 @@
 //! The private key of our certificate: any of the usual PEM forms, and wiped where it can be.
 
-use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
 
-use native_tls::Identity;
 use openssl::pkey::PKey;
+use openssl::pkey::PKeyRef;
 use openssl::pkey::Private;
 use openssl::x509::X509Ref;
 
@@ -44,11 +43,9 @@ impl PrivateKey {
         certificate.public_key().is_ok_and(|it| it.public_eq(&self.0))
     }
 
-    /// The key together with our certificate and those of its authorities, in the PEM `chain`. `native_tls` takes
-    /// PKCS #8 only.
-    pub(super) fn with_chain(&self, chain: &[u8]) -> Result<Identity, Box<dyn Error + Send + Sync>> {
-        let pem = Wiped(self.0.private_key_to_pem_pkcs8()?);
-        Ok(Identity::from_pkcs8(chain, &pem.0)?)
+    /// As OpenSSL has it.
+    pub(super) fn inner(&self) -> &PKeyRef<Private> {
+        &self.0
     }
 }
 

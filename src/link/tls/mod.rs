@@ -1,8 +1,11 @@
 //! Encryption: what trusts the broker and shows it who we are, built from PEM files.
 
+mod authorities;
+mod carrier;
 mod handshake;
 mod key;
 mod problem;
+mod tunnel;
 mod validity;
 
 use std::fs::File;
@@ -10,43 +13,32 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-use native_tls::Certificate;
-use native_tls::Protocol;
-use native_tls::TlsConnector;
+use openssl::error::ErrorStack;
+use openssl::ssl::SslConnector;
+use openssl::ssl::SslMethod;
+use openssl::ssl::SslVersion;
 use openssl::x509::X509;
+use openssl::x509::store::X509StoreBuilder;
 
 use crate::config::Identity;
 use crate::config::Tls;
 
-pub(super) use handshake::{about_ours, closed_afterwards, is_about_our_certificate, of_handshake};
+pub(super) use handshake::{about_ours, closed_afterwards, shake_hands};
 pub use problem::TlsProblem;
+pub(super) use tunnel::{End, Tunnel};
 
 use key::PrivateKey;
 
 /// The connector that `tls` describes, built from its files as they are now: done before each attempt,
 /// so that a renewed certificate needs no restart.
 ///
-/// Where an authority is configured, it alone is trusted. OpenSSL loads the system's authorities first all
-/// the same, 1.5 MB of them: `native_tls` has no way around it but `SSL_CERT_FILE` in the environment of the service.
+/// Where an authority is configured, it alone is trusted, and the system's are not even read.
 ///
 /// # Errors
 ///
 /// [`TlsProblem`], one of those that name a file.
-pub(super) fn connector(tls: &Tls) -> Result<TlsConnector, TlsProblem> {
-    let Files { authorities, identity } = Files::read(tls)?;
-    let mut builder = TlsConnector::builder();
-    builder.min_protocol_version(Some(Protocol::Tlsv12));
-    builder.disable_built_in_roots(tls.ca.is_some());
-    for authority in authorities {
-        builder.add_root_certificate(authority);
-    }
-    if let Some(identity) = identity {
-        builder.identity(identity);
-    }
-    if tls.insecure {
-        builder.danger_accept_invalid_certs(true).danger_accept_invalid_hostnames(true);
-    }
-    builder.build().map_err(|it| TlsProblem::Other(it.into()))
+pub(super) fn connector(tls: &Tls) -> Result<SslConnector, TlsProblem> {
+    Files::read(tls)?.connector().map_err(|it| TlsProblem::Other(it.into()))
 }
 
 /// What is wrong with the files that `tls` names, as a connection at `now` would find them. Reads small files; does
@@ -66,36 +58,65 @@ pub fn check_files(tls: &Tls, now: SystemTime) -> Result<(), TlsProblem> {
 /// What stands in the configured files.
 struct Files {
     /// Empty where none are configured, and only there.
-    authorities: Vec<Certificate>,
-    identity: Option<native_tls::Identity>,
+    authorities: Vec<X509>,
+    identity: Option<Identified>,
+}
+
+/// Our certificate with its chain, and the key that belongs to it.
+struct Identified {
+    certificate: X509,
+    chain: Vec<X509>,
+    key: PrivateKey,
 }
 
 impl Files {
     fn read(tls: &Tls) -> Result<Files, TlsProblem> {
-        let authorities = match &tls.ca {
-            None => Vec::new(),
-            Some(path) => match Certificate::stack_from_pem(&read(path)?) {
-                Ok(authorities) if !authorities.is_empty() => authorities,
-                _ => return Err(TlsProblem::NoCertificate { path: path.clone() }),
-            },
-        };
-        Ok(Files { authorities, identity: tls.identity.as_ref().map(identity).transpose()? })
+        let authorities = tls.ca.as_deref().map_or(Ok(Vec::new()), certificates)?;
+        Ok(Files { authorities, identity: tls.identity.as_ref().map(Identified::read).transpose()? })
+    }
+
+    fn connector(self) -> Result<SslConnector, ErrorStack> {
+        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+        builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+        if self.authorities.is_empty() {
+            authorities::trust_those_of_the_system(&mut builder);
+        } else {
+            let mut trusted = X509StoreBuilder::new()?;
+            for authority in self.authorities {
+                trusted.add_cert(authority)?;
+            }
+            builder.set_cert_store(trusted.build());
+        }
+        if let Some(Identified { certificate, chain, key }) = self.identity {
+            builder.set_certificate(&certificate)?;
+            builder.set_private_key(key.inner())?;
+            for authority in chain {
+                builder.add_extra_chain_cert(authority)?;
+            }
+        }
+        Ok(builder.build())
     }
 }
 
-/// Our certificate with its chain, and the key that belongs to it.
-fn identity(files: &Identity) -> Result<native_tls::Identity, TlsProblem> {
-    let chain = read(&files.certificate)?;
-    let certificates = X509::stack_from_pem(&chain).unwrap_or_default();
-    let Some(own) = certificates.first() else {
-        return Err(TlsProblem::NoCertificate { path: files.certificate.clone() });
-    };
-    let key = PrivateKey::read(&files.key)?;
-    if !key.belongs_to(own) {
-        let (certificate, key) = (files.certificate.clone(), files.key.clone());
-        return Err(TlsProblem::KeyMismatch { certificate, key });
+impl Identified {
+    fn read(files: &Identity) -> Result<Identified, TlsProblem> {
+        let mut chain = certificates(&files.certificate)?;
+        let certificate = chain.remove(0);
+        let key = PrivateKey::read(&files.key)?;
+        if !key.belongs_to(&certificate) {
+            let (certificate, key) = (files.certificate.clone(), files.key.clone());
+            return Err(TlsProblem::KeyMismatch { certificate, key });
+        }
+        Ok(Identified { certificate, chain, key })
     }
-    key.with_chain(&chain).map_err(TlsProblem::Other)
+}
+
+/// The certificates in the PEM file `path`, never none.
+fn certificates(path: &Path) -> Result<Vec<X509>, TlsProblem> {
+    match X509::stack_from_pem(&read(path)?) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(TlsProblem::NoCertificate { path: path.to_owned() }),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
@@ -122,10 +143,10 @@ mod tests {
     use std::time::Duration;
 
     use crossbeam_channel::bounded;
-    use native_tls::TlsAcceptor;
     use openssl::asn1::Asn1Time;
     use openssl::hash::MessageDigest;
     use openssl::pkey::{PKey, Private};
+    use openssl::ssl::{SslAcceptor, SslFiletype};
     use openssl::x509::extension::SubjectAlternativeName;
     use tempfile::TempDir;
 
@@ -215,6 +236,14 @@ mod tests {
         assert_eq!(Chain(&problem).to_string(), "cannot read /dev/zero: longer than 4194304 bytes");
     }
 
+    /// A broker's side of handshakes, with `a` in `folder`.
+    fn acceptor(folder: &TempDir) -> SslAcceptor {
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+        builder.set_certificate_chain_file(folder.path().join("a.pem")).unwrap();
+        builder.set_private_key_file(folder.path().join("a.key"), SslFiletype::PEM).unwrap();
+        builder.build()
+    }
+
     /// The kind of end that is told next.
     #[track_caller]
     fn end(events: &crossbeam_channel::Receiver<LinkEvent>) -> &'static str {
@@ -227,9 +256,7 @@ mod tests {
     #[test]
     fn a_broker_that_vanishes_without_a_goodbye_has_closed_the_connection() {
         let folder = folder();
-        let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
-        let identity = native_tls::Identity::from_pkcs8(&read("a.pem"), &read("a.key"));
-        let acceptor = TlsAcceptor::new(identity.unwrap()).unwrap();
+        let acceptor = acceptor(&folder);
         let peer = Peer::new();
         let mut options = options(peer.port());
         options.broker.tls = Some(Tls { ca: Some(folder.path().join("a.pem")), ..Tls::default() });
