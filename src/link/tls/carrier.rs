@@ -1,7 +1,7 @@
 //! Bytes both ways between a broker's TLS stream and rumqttc's socket: [`Carrier`].
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use openssl::ssl;
 use openssl::ssl::ErrorCode;
 use openssl::ssl::SslStream;
 
-use super::handshake::{is_about_our_certificate, is_end, poll_timeout};
+use super::handshake::{is_about_our_certificate, is_end, is_ready, poll_timeout};
 use super::tunnel::{End, LAST_WORDS};
 
 /// Carries what either side says to the other, one TLS record at a time each way. Whoever does not listen is not talked
@@ -74,11 +74,31 @@ impl Carrier {
     }
 
     /// Carries until a side has ended and the other has what it said; the broker has [`LAST_WORDS`] for that. Returns
-    /// how the broker's side ended, `None` where it was rumqttc's.
+    /// how the broker's side ended, `None` where it was rumqttc's, after which it is [to be said](Carrier::say_goodbye).
     pub(super) fn run(&mut self) -> Option<End> {
         loop {
             if let Err(end) = self.carry().and_then(|()| self.wait()) {
                 return end;
+            }
+        }
+    }
+
+    /// Tells the broker that nothing follows. Never blocks.
+    pub(super) fn say_goodbye(&mut self) {
+        // Where it fails, the broker is gone, or takes nothing.
+        let _ = self.tls.shutdown();
+        let _ = self.tls.get_ref().shutdown(Shutdown::Write);
+    }
+
+    /// Waits for the broker to close the connection, [`LAST_WORDS`] at most: were it closed with something unread in it, the
+    /// broker might never read our last words (RFC 1122, section 4.2.2.13).
+    pub(super) fn linger(mut self) {
+        let (stream, deadline) = (self.tls.get_mut(), Instant::now() + LAST_WORDS);
+        while is_ready(stream, PollFlags::POLLIN, deadline).unwrap_or(false) {
+            match stream.read(self.down.room()) {
+                Ok(1..) => {}
+                Err(error) if needs(&error, PollFlags::POLLIN).is_some() => {}
+                Ok(0) | Err(_) => break,
             }
         }
     }
@@ -119,11 +139,7 @@ impl Carrier {
     /// Returns what it has to wait for before it is worth a try again, as the others do.
     fn read_plain(&mut self) -> Result<PollFlags, Over> {
         match self.plain.read(self.up.room()) {
-            Ok(0) => {
-                // All is said. Whether the broker answers the goodbye is its own affair.
-                let _ = self.tls.shutdown();
-                Err(None)
-            }
+            Ok(0) => Err(None),
             Ok(count) => {
                 // Where it did not fill the room there is no more now: no need to ask.
                 let all = self.up.hold(count) < RECORD_BYTES;

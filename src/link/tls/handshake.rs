@@ -1,5 +1,6 @@
 //! The handshake, what OpenSSL says of it, and what that means.
 
+use std::ffi::c_ulong;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
@@ -67,7 +68,7 @@ pub(in crate::link) fn shake_hands(
 }
 
 /// Waits until `stream` has what it `needs`; false where it has not before `deadline`.
-fn is_ready(stream: &TcpStream, needs: PollFlags, deadline: Instant) -> io::Result<bool> {
+pub(super) fn is_ready(stream: &TcpStream, needs: PollFlags, deadline: Instant) -> io::Result<bool> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -173,12 +174,15 @@ fn system_error(error: &ssl::Error) -> Option<io::ErrorKind> {
         return Some(cause.kind());
     }
     let of_system = error.ssl_error()?.errors().iter().find(|it| it.library_code() == SYSTEM_PART)?;
-    Some(io::Error::from_raw_os_error(of_system.reason_code()).kind())
+    // Not `reason_code`: openssl-sys 0.9.118 leaves the part's number in there.
+    Some(io::Error::from_raw_os_error((of_system.code() & NUMBER_OF_SYSTEM) as i32).kind())
 }
 
 /// `ERR_LIB_SYS` and `ERR_LIB_SSL` in err.h.
 const SYSTEM_PART: i32 = 2;
 const TLS_PART: i32 = 20;
+/// `ERR_SYSTEM_MASK` in err.h: below the highest bit is the system's number.
+const NUMBER_OF_SYSTEM: c_ulong = 0x7fff_ffff;
 /// The alerts (RFC 8446, section 6.2) with which a broker answers our certificate, or that there is none: handshake failure,
 /// bad, unsupported, revoked, expired and unknown certificate, unknown authority, access denied, certificate required.
 const OUR_CERTIFICATE: &[i32] = &[40, 42, 43, 44, 45, 46, 48, 49, 116];

@@ -8,6 +8,11 @@ mod problem;
 mod tunnel;
 mod validity;
 
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod tunnel_tests;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -139,49 +144,18 @@ const FILE_BYTES: u64 = 4 << 20;
 mod tests {
     use std::fs;
     use std::io::Write;
+    use std::net::Shutdown;
     use std::thread;
     use std::time::Duration;
 
     use crossbeam_channel::bounded;
-    use openssl::asn1::Asn1Time;
-    use openssl::hash::MessageDigest;
-    use openssl::pkey::{PKey, Private};
-    use openssl::ssl::{SslAcceptor, SslFiletype};
-    use openssl::x509::extension::SubjectAlternativeName;
     use tempfile::TempDir;
 
+    use super::peer::{DAY, Speech, TlsPeer, folder};
     use super::*;
     use crate::link::peer::{CONNACK, LIMIT, Peer, Wire, options};
     use crate::link::{Link, LinkEvent};
     use crate::model::Chain;
-
-    /// A folder with `a.pem` and `a.key`, and the same of `b`: certificates for the loopback address, each signed by
-    /// itself, good from day 10,000 of Unix time to day 90,000.
-    fn folder() -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["a", "b"] {
-            let key = PKey::generate_ed25519().unwrap();
-            fs::write(folder.path().join(name).with_extension("pem"), certificate(&key).to_pem().unwrap())
-                .unwrap();
-            let key = key.private_key_to_pem_pkcs8().unwrap();
-            fs::write(folder.path().join(name).with_extension("key"), key).unwrap();
-        }
-        folder
-    }
-
-    fn certificate(key: &PKey<Private>) -> X509 {
-        let mut builder = X509::builder().unwrap();
-        builder.set_version(2).unwrap();
-        let name = SubjectAlternativeName::new().ip("127.0.0.1").build(&builder.x509v3_context(None, None));
-        builder.append_extension(name.unwrap()).unwrap();
-        builder.set_not_before(&Asn1Time::from_unix(10_000 * DAY).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::from_unix(90_000 * DAY).unwrap()).unwrap();
-        builder.set_pubkey(key).unwrap();
-        builder.sign(key, MessageDigest::null()).unwrap();
-        builder.build()
-    }
-
-    const DAY: i64 = 86_400;
 
     /// What `check_files` says on `day` of `tls` whose files, or none, are in `folder`.
     #[track_caller]
@@ -199,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_is_named_with_what_to_do() {
-        let folder = folder();
+        let folder = folder("127.0.0.1");
         let ours = ["a.pem", "a.key"];
         check(&folder, "b.pem", ours, 20_000, "");
         check(&folder, "c.pem", ours, 20_000, "cannot read c.pem: No such file or directory (os error 2)");
@@ -217,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_certificate_of_ours_that_is_out_of_its_time_is_told_before_anybody_asks_for_it() {
-        let folder = folder();
+        let folder = folder("127.0.0.1");
         let ours = ["a.pem", "a.key"];
         let early =
             "our certificate in a.pem is valid from 1997-05-19 on: is our clock set? It says 1997-05-18";
@@ -236,14 +210,6 @@ mod tests {
         assert_eq!(Chain(&problem).to_string(), "cannot read /dev/zero: longer than 4194304 bytes");
     }
 
-    /// A broker's side of handshakes, with `a` in `folder`.
-    fn acceptor(folder: &TempDir) -> SslAcceptor {
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
-        builder.set_certificate_chain_file(folder.path().join("a.pem")).unwrap();
-        builder.set_private_key_file(folder.path().join("a.key"), SslFiletype::PEM).unwrap();
-        builder.build()
-    }
-
     /// The kind of end that is told next.
     #[track_caller]
     fn end(events: &crossbeam_channel::Receiver<LinkEvent>) -> &'static str {
@@ -255,19 +221,17 @@ mod tests {
 
     #[test]
     fn a_broker_that_vanishes_without_a_goodbye_has_closed_the_connection() {
-        let folder = folder();
-        let acceptor = acceptor(&folder);
-        let peer = Peer::new();
-        let mut options = options(peer.port());
-        options.broker.tls = Some(Tls { ca: Some(folder.path().join("a.pem")), ..Tls::default() });
+        let peer = TlsPeer::new("127.0.0.1", Speech::Tls13);
+        let mut options = options(peer.address().port());
+        options.broker.tls = Some(peer.trust());
         let (told, events) = bounded(8);
         let _link = Link::start(options, told).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut stream = acceptor.accept(peer.accept().0).unwrap();
+                let mut stream = peer.accept();
                 assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
                 stream.write_all(&CONNACK).unwrap();
-                stream.get_ref().shutdown(std::net::Shutdown::Both).unwrap();
+                stream.get_ref().shutdown(Shutdown::Both).unwrap();
             });
             let first = events.recv_timeout(LIMIT).unwrap();
             assert!(matches!(first, LinkEvent::Up(_)), "{first:?}");

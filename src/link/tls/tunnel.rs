@@ -32,11 +32,13 @@ use crate::worker::Worker;
 use super::carrier::Carrier;
 use super::handshake::shake_hands;
 
-/// A TLS connection with a broker, and the door behind which it is. Dropping it ends it; drop what has gone through the
-/// door before. That blocks until what is on its way has been sent, a second at most.
+/// A TLS connection with a broker, and the door behind which it is. It ends when it is dropped, or when who came through the
+/// door has left; drop that first. Blocks then until what is on its way has been sent, a second at most. The thread ends
+/// by itself a moment later, when the broker has closed the connection, and after a second whatever it does.
 pub(in crate::link) struct Tunnel {
     door: String,
     listener: Arc<UnixListener>,
+    /// Closes when all is said.
     end: Receiver<End>,
     worker: Option<Worker>,
 }
@@ -74,7 +76,7 @@ impl Tunnel {
         let listener = Arc::new(UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?);
         let (told, end) = bounded(1);
         let shared = Arc::clone(&listener);
-        let worker = Worker::spawn("tls", move |stop| serve(stream, &shared, &told, &stop))?;
+        let worker = Worker::spawn("tls", move |stop| serve(stream, &shared, told, &stop))?;
         Ok(Tunnel { door: format!("\0{name}"), listener, end, worker: Some(worker) })
     }
 
@@ -89,17 +91,27 @@ impl Tunnel {
     }
 }
 
+#[cfg(test)]
+impl Tunnel {
+    /// Whether its thread is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.worker.as_ref().is_none_or(Worker::has_ended)
+    }
+}
+
 impl Drop for Tunnel {
     fn drop(&mut self) {
         let Some(mut worker) = self.worker.take() else { return };
         worker.request_stop(); // Must come before the thread wakes.
         shut(&self.listener);
-        worker.stop_within(LAST_WORDS);
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.end.recv_deadline(deadline).is_ok() {}
+        worker.stop_within(Duration::ZERO);
     }
 }
 
 /// The thread `tls`.
-fn serve(stream: SslStream<TcpStream>, listener: &UnixListener, told: &Sender<End>, stop: &Stop) {
+fn serve(stream: SslStream<TcpStream>, listener: &UnixListener, told: Sender<End>, stop: &Stop) {
     let Some(plain) = admit(listener, stop) else { return };
     shut(listener);
     let mut carrier = match Carrier::new(stream, plain) {
@@ -109,9 +121,14 @@ fn serve(stream: SslStream<TcpStream>, listener: &UnixListener, told: &Sender<En
             return;
         }
     };
-    if let Some(end) = carrier.run() {
-        // Before the door's side ends, at which it is asked for.
-        let _ = told.try_send(end);
+    match carrier.run() {
+        // Told before the door's side ends, at which it is asked for.
+        Some(end) => drop(told.try_send(end)),
+        None => {
+            carrier.say_goodbye();
+            drop(told);
+            carrier.linger();
+        }
     }
 }
 
