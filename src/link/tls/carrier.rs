@@ -203,6 +203,9 @@ impl Carrier {
     /// Sleeps until a step is worth a try.
     fn wait(&mut self) -> Result<(), Over> {
         let Some((of_tls, of_plain)) = self.interests() else { return Ok(()) };
+        if self.deaf.is_some() && self.until.is_some() {
+            return Err(self.deaf.take()); // Nobody is left on either side.
+        }
         let left = self.until.map(|it| it.saturating_duration_since(Instant::now()));
         if left.is_some_and(|it| it.is_zero()) {
             return Err(None);

@@ -9,7 +9,7 @@ mod tunnel;
 mod validity;
 
 #[cfg(test)]
-mod peer;
+pub(super) mod peer;
 #[cfg(test)]
 mod tunnel_tests;
 
@@ -143,7 +143,6 @@ const FILE_BYTES: u64 = 4 << 20;
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
     use std::net::Shutdown;
     use std::thread;
     use std::time::Duration;
@@ -153,7 +152,7 @@ mod tests {
 
     use super::peer::{DAY, Speech, TlsPeer, folder};
     use super::*;
-    use crate::link::peer::{CONNACK, LIMIT, Peer, Wire, options};
+    use crate::link::peer::{LIMIT, Peer, Wire, options};
     use crate::link::{Link, LinkEvent};
     use crate::model::Chain;
 
@@ -228,9 +227,7 @@ mod tests {
         let _link = Link::start(options, told).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut stream = peer.accept();
-                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
-                stream.write_all(&CONNACK).unwrap();
+                let stream = peer.log_in();
                 stream.get_ref().shutdown(Shutdown::Both).unwrap();
             });
             let first = events.recv_timeout(LIMIT).unwrap();

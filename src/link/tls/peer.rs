@@ -1,7 +1,8 @@
 //! For tests: a broker's side of TLS, with a certificate made on the spot.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
 use openssl::asn1::Asn1Time;
@@ -14,12 +15,12 @@ use tempfile::TempDir;
 
 use crate::config::Endpoint;
 use crate::config::Tls;
-use crate::link::peer::LIMIT;
+use crate::link::peer::{CONNACK, LIMIT};
 use crate::link::target::Target;
 
 /// A folder with `a.pem` and `a.key`, and the same of `b`: certificates for `host`, a name or an IP address, each signed by
 /// itself, good from day 10,000 of Unix time to day 90,000.
-pub(super) fn folder(host: &str) -> TempDir {
+pub(in crate::link) fn folder(host: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a", "b"] {
         let key = PKey::generate_ed25519().unwrap();
@@ -35,7 +36,7 @@ fn certificate(key: &PKey<Private>, host: &str) -> X509 {
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
     let mut names = SubjectAlternativeName::new();
-    match host.parse::<std::net::IpAddr>() {
+    match host.parse::<IpAddr>() {
         Ok(_) => names.ip(host),
         Err(_) => names.dns(host),
     };
@@ -49,7 +50,7 @@ fn certificate(key: &PKey<Private>, host: &str) -> X509 {
 }
 
 /// Somebody who speaks TLS where a broker is expected.
-pub(super) struct TlsPeer {
+pub(in crate::link) struct TlsPeer {
     folder: TempDir,
     listener: TcpListener,
     acceptor: SslAcceptor,
@@ -57,7 +58,7 @@ pub(super) struct TlsPeer {
 
 /// What it speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Speech {
+pub(in crate::link) enum Speech {
     Tls12,
     Tls13,
     /// 1.3, and a certificate is asked for, though nobody's is accepted.
@@ -66,7 +67,7 @@ pub(super) enum Speech {
 
 impl TlsPeer {
     /// One with a certificate for `host`.
-    pub(super) fn new(host: &str, speech: Speech) -> TlsPeer {
+    pub(in crate::link) fn new(host: &str, speech: Speech) -> TlsPeer {
         let folder = folder(host);
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
         builder.set_certificate_chain_file(folder.path().join("a.pem")).unwrap();
@@ -82,28 +83,28 @@ impl TlsPeer {
         TlsPeer { folder, listener: TcpListener::bind("127.0.0.1:0").unwrap(), acceptor: builder.build() }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(in crate::link) fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
     }
 
     /// The file of its certificate.
-    pub(super) fn certificate(&self) -> PathBuf {
+    pub(in crate::link) fn certificate(&self) -> PathBuf {
         self.folder.path().join("a.pem")
     }
 
     /// What trusts it.
-    pub(super) fn trust(&self) -> Tls {
+    pub(in crate::link) fn trust(&self) -> Tls {
         Tls { ca: Some(self.certificate()), ..Tls::default() }
     }
 
     /// Where it is, for those who were told that `host` is there.
-    pub(super) fn target(&self, host: &str) -> Target {
+    pub(in crate::link) fn target(&self, host: &str) -> Target {
         let (host, port) = (host.to_owned(), self.address().port());
         Target { endpoint: Endpoint { host, port }, address: self.address() }
     }
 
     /// The next connection, before anything was said.
-    pub(super) fn accept_tcp(&self) -> TcpStream {
+    pub(in crate::link) fn accept_tcp(&self) -> TcpStream {
         let (stream, _) = self.listener.accept().unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
@@ -111,14 +112,22 @@ impl TlsPeer {
     }
 
     /// The next connection, after a handshake that succeeded.
-    pub(super) fn accept(&self) -> SslStream<TcpStream> {
+    pub(in crate::link) fn accept(&self) -> SslStream<TcpStream> {
         self.acceptor.accept(self.accept_tcp()).unwrap()
     }
 
+    /// The next connection, its login accepted.
+    pub(in crate::link) fn log_in(&self) -> SslStream<TcpStream> {
+        let mut stream = self.accept();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+        stream.write_all(&CONNACK).unwrap();
+        stream
+    }
+
     /// The next connection, whose handshake is to fail.
-    pub(super) fn refuse(&self) {
+    pub(in crate::link) fn refuse(&self) {
         assert!(self.acceptor.accept(self.accept_tcp()).is_err());
     }
 }
 
-pub(super) const DAY: i64 = 86_400;
+pub(in crate::link) const DAY: i64 = 86_400;

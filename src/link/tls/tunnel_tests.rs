@@ -14,7 +14,7 @@ use super::peer::{Speech, TlsPeer};
 use super::tunnel::{End, Tunnel};
 use crate::link::LinkError;
 use crate::link::connection::Connection;
-use crate::link::peer::{CONNACK, LIMIT, options, wait_until};
+use crate::link::peer::{LIMIT, options, wait_until};
 use crate::model::Chain;
 
 /// A tunnel, who is at its door, and the broker's end.
@@ -291,9 +291,7 @@ fn a_login_goes_through_and_a_goodbye_too() {
     options.broker.tls = Some(peer.trust());
     thread::scope(|scope| {
         let broker = scope.spawn(|| {
-            let mut broker = peer.accept();
-            assert!(broker.read(&mut [0; 1024]).unwrap() > 0);
-            broker.write_all(&CONNACK).unwrap();
+            let mut broker = peer.log_in();
             let mut rest = Vec::new();
             broker.read_to_end(&mut rest).unwrap();
             rest
