@@ -37,7 +37,7 @@ use key::PrivateKey;
 /// The connector that `tls` describes, built from its files as they are now: done before each attempt,
 /// so that a renewed certificate needs no restart.
 ///
-/// Where an authority is configured, it alone is trusted, and the system's are not even read.
+/// Where an authority is configured, it alone is trusted, and those of the system are not even read.
 ///
 /// # Errors
 ///
