@@ -1,8 +1,8 @@
 //! The connection to the broker, which comes back whatever happens. The only place that knows rumqttc and OpenSSL.
 //!
-//! [`Link::start`] runs one thread. It tells what happens as [`LinkEvent`]s: `Up` brings a [`Session`] to
-//! publish and subscribe with, `Down` takes it away; in between messages are `Delivered` and `Received`, and what
-//! was asked of the broker is answered: `Subscribed` and `Unsubscribed`.
+//! [`Link::start`] runs one thread, and with TLS another beside it for each connection. It tells what happens as
+//! [`LinkEvent`]s: `Up` brings a [`Session`] to publish and subscribe with, `Down` takes it away; in between messages are
+//! `Delivered` and `Received`, and what was asked of the broker is answered: `Subscribed` and `Unsubscribed`.
 //!
 //! What becomes of that which was handed to a session and is not delivered when the link goes down depends
 //! on `CLEAN_SESSION`. With clean sessions nothing is kept here: it is to be handed to the next session, and
