@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::resolver::is_local;
+
 use super::TlsProblem;
 
 /// Why an attempt failed or a connection ended. The link tries again whatever it was; where a
@@ -133,9 +135,11 @@ impl LinkError {
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LinkError::Resolve { host, .. } if host.ends_with(".local") => {
-                write!(f, "cannot find the address of {host} (a .local name needs the package libnss-mdns)")
-            }
+            LinkError::Resolve { host, .. } if is_local(host) => write!(
+                f,
+                "cannot find the address of {host} (is that machine on, and in the same network as this one? \
+                 Its IP address in HOST of [Broker] would do)"
+            ),
             LinkError::Resolve { host, .. } => {
                 write!(f, "cannot find the address of {host} (check HOST in [Broker] and the name server)")
             }

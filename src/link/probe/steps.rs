@@ -21,10 +21,14 @@ use crate::resolver::Resolver;
 
 pub(super) fn resolve(options: &Options, endpoint: &Endpoint) -> (Vec<SocketAddr>, Result<String, String>) {
     let began = Instant::now();
-    match options.addresses(endpoint, &mut Resolver::new(), began + options.client.connection_timeout) {
+    let mut resolver = Resolver::new();
+    match options.addresses(endpoint, &mut resolver, began + options.client.connection_timeout) {
         Ok(addresses) => {
             let shown: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
-            let detail = format!("{} in {} ms", shown.join(", "), began.elapsed().as_millis());
+            let mut detail = format!("{} in {} ms", shown.join(", "), began.elapsed().as_millis());
+            if let Some(origin) = resolver.origin(&endpoint.host) {
+                detail += &format!(", by {origin}");
+            }
             (addresses, Ok(detail))
         }
         Err(error) => (Vec::new(), Err(Chain(&error).to_string())),
