@@ -24,6 +24,7 @@ mod examples;
 mod hanging_source;
 mod home_assistant;
 mod layering;
+mod local_names;
 mod luigi_names;
 mod mosquitto_address;
 mod mosquitto_announce;

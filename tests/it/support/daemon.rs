@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::process::{Process, becoming};
 use super::producer::Producer;
 use super::wait::{LIMIT, wait_until_or};
 
@@ -26,7 +26,7 @@ pub(crate) struct Launch {
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
     /// A program that becomes it, e.g. `nohup`, with its arguments.
-    starter: &'static [&'static str],
+    starter: Vec<String>,
     stdin: Stdio,
 }
 
@@ -53,7 +53,7 @@ impl Launch {
     pub(crate) fn new(config: &str) -> Launch {
         let folder = tempfile::tempdir().unwrap();
         let (arguments, environment) = (vec![], vec![]);
-        let (starter, stdin) = (&[][..], Stdio::null());
+        let (starter, stdin) = (Vec::new(), Stdio::null());
         let launch = Launch { folder, subcommand: "run".into(), arguments, environment, starter, stdin };
         let path = launch.folder.path().join(CONFIG);
         fs::write(&path, config).unwrap();
@@ -80,8 +80,8 @@ impl Launch {
     }
 
     /// Has it started by a program with arguments, which becomes it.
-    pub(crate) fn by(self, starter: &'static [&'static str]) -> Launch {
-        Launch { starter, ..self }
+    pub(crate) fn by(self, starter: &[impl ToString]) -> Launch {
+        Launch { starter: starter.iter().map(ToString::to_string).collect(), ..self }
     }
 
     /// Hands `listener` to it as systemd does (`sd_listen_fds(3)`).
@@ -105,10 +105,8 @@ impl Launch {
 
     /// Starts it.
     pub(crate) fn start(self) -> Daemon {
-        let mut words = self.starter.iter().chain(&[env!("CARGO_BIN_EXE_luigi-mqtt")]);
-        let mut command = Command::new(words.next().expect("there is one at least"));
+        let mut command = becoming(&self.starter, env!("CARGO_BIN_EXE_luigi-mqtt"));
         command
-            .args(words)
             .arg(self.subcommand)
             .arg("--config")
             .arg(self.folder.path().join(CONFIG))

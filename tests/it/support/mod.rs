@@ -1,10 +1,12 @@
 //! What scenarios are written with: a broker, an observer, the daemon, and patience.
 
+mod avahi;
 mod certificates;
 mod configuration;
 mod daemon;
 mod encrypted;
 mod example;
+mod host;
 mod mosquitto;
 mod net;
 mod observer;
@@ -18,11 +20,13 @@ mod station;
 mod wait;
 mod witness;
 
+pub(crate) use avahi::Avahi;
 pub(crate) use certificates::{EVERYWHERE, Folder, Request};
 pub(crate) use configuration::{AVAILABILITY, CLIENT_ID, Configuration};
 pub(crate) use daemon::{Daemon, Launch, Stream};
 pub(crate) use encrypted::{ASKING, EncryptedBroker, IPV6, TlsVersion, loopback_of_version_6};
 pub(crate) use example::example;
+pub(crate) use host::Host;
 pub(crate) use mosquitto::{Mosquitto, MosquittoOptions};
 pub(crate) use net::{SilentPeer, free_port};
 pub(crate) use observer::{Observer, Seen};

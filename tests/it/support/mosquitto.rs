@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::net::free_port;
 use super::observer::{Observer, Seen};
-use super::process::{Process, installed};
+use super::process::{Process, becoming, installed};
 use super::wait::{LIMIT, wait_until_or};
 
 /// How a [`Mosquitto`] is set up. The default lets anybody in and forgets everything when it ends.
@@ -27,6 +27,8 @@ pub(crate) struct MosquittoOptions {
     pub(crate) extra: String,
     /// Its environment, beside ours.
     pub(crate) environment: Vec<(String, String)>,
+    /// The words of a command that becomes it, and those who look on: that of a host of their own.
+    pub(crate) starter: Vec<String>,
 }
 
 /// A running Mosquitto; dropping it kills it.
@@ -76,7 +78,7 @@ impl Mosquitto {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let before = self.log_length();
         let mut process = Process::start(
-            Command::new(installed("mosquitto"))
+            becoming(&self.options.starter, installed("mosquitto"))
                 .arg("-c")
                 .arg(self.path("mosquitto.conf"))
                 .envs(self.options.environment.clone())
@@ -185,7 +187,7 @@ impl Mosquitto {
 
     /// One of Mosquitto's own clients, about to connect here.
     pub(crate) fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(installed(program));
+        let mut command = becoming(&self.options.starter, installed(program));
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-V", "mqttv5"]);
         if !self.options.users.is_empty() {
             command.args(["-u", OBSERVER, "-P", OBSERVER]);

@@ -1,6 +1,7 @@
 //! A child process that does not outlive its test.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,15 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// `program`, about to be started by a command of which `starter` are the words, and which becomes it; by none where there are
+/// none.
+pub(crate) fn becoming(starter: &[impl AsRef<OsStr>], program: impl AsRef<OsStr>) -> Command {
+    let Some((first, others)) = starter.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(others).arg(program);
+    command
 }
 
 /// Where `program` is, on the path or where Debian keeps daemons.
