@@ -22,6 +22,7 @@ use luigi_mqtt::config::{Config, Environment};
 use luigi_mqtt::entity::Sensor;
 use luigi_mqtt::model::{Delivery, Health, Message, ObjectId, Reading, SpoolMode, Topic};
 use luigi_mqtt::outbox::{News, Notice};
+use luigi_mqtt::worker::Pulses;
 
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
@@ -86,7 +87,8 @@ fn run(way: &str, port: u16, readings: usize) -> Outcome<()> {
     let health = Health::default();
     let entity = Sensor::new("attic", "Attic").build()?;
     let (stop, stopped) = bounded(0);
-    let mut core = Core::start(&config, presence(&config)?, [entity], health.clone(), stopped)?;
+    let mut core =
+        Core::start(&config, presence(&config)?, [entity], health.clone(), stopped, Pulses::default())?;
     let handle = core.handle();
     let (tell_room, room) = bounded(1);
     handle.when_room(move || _ = tell_room.try_send(()));

@@ -1,4 +1,6 @@
-//! How threads are started, stopped and fed: [`Worker`], [`Stop`] and [`Outlet`].
+//! How threads are started, stopped, fed and watched over: [`Worker`], [`Stop`], [`Outlet`] and [`Pulses`].
+
+mod pulse;
 
 use std::convert::Infallible;
 use std::io;
@@ -9,11 +11,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+pub use pulse::{Pulse, Pulses, Watched};
+
 /// A named thread. Dropping it tells the thread to stop and waits until it has.
 #[derive(Debug)]
 pub struct Worker {
     stop: Option<Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+    /// Until it is told to stop.
+    watched: Watched,
 }
 
 /// The thread's own end of a [`Worker`]: nothing is ever sent, the channel only closes.
@@ -41,11 +47,29 @@ impl Worker {
             .name(name.to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || body(Stop(stopped)))?;
-        Ok(Worker { stop: Some(stop), thread: Some(thread) })
+        Ok(Worker { stop: Some(stop), thread: Some(thread), watched: Watched::default() })
+    }
+
+    /// As [`Worker::spawn`], for a thread that has to live until it is told to stop: `pulses` know of it, and it has to make
+    /// its promises.
+    ///
+    /// # Errors
+    ///
+    /// The system's own, when it has no thread to give.
+    pub fn spawn_watched(
+        name: &'static str,
+        pulses: &Pulses,
+        body: impl FnOnce(Stop, Pulse) + Send + 'static,
+    ) -> io::Result<Worker> {
+        let (watched, pulse) = pulses.watch(name);
+        let mut worker = Worker::spawn(name, move |stop| body(stop, pulse))?;
+        worker.watched = watched;
+        Ok(worker)
     }
 
     /// Tells the thread to stop and does not wait, for an owner that must wake it in another way too.
     pub fn request_stop(&mut self) {
+        self.watched = Watched::default();
         self.stop.take();
     }
 
@@ -60,7 +84,7 @@ impl Worker {
     /// For the threads that can sit in a call nobody can interrupt: a name look-up, a file system whose server
     /// is gone.
     pub fn stop_within(mut self, limit: Duration) -> bool {
-        self.stop.take();
+        self.request_stop();
         let deadline = Instant::now() + limit;
         let Some(thread) = self.thread.take() else { return true };
         // The standard library has no join with a limit; this runs once, at the very end.
@@ -77,7 +101,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.stop.take(); // Closes the channel: must come before the join.
+        self.request_stop(); // Closes the channel: must come before the join.
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

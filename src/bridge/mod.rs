@@ -8,6 +8,7 @@ mod announced;
 mod announcement;
 #[cfg(test)]
 mod announcing_tests;
+mod chore;
 mod departure;
 mod devices;
 mod entities;
@@ -40,6 +41,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use announced::Announced;
 use announcement::Announcement;
+use chore::Chore;
 use departure::Departure;
 use devices::Devices;
 use entrance::Entrance;
@@ -112,6 +114,8 @@ pub struct Bridge {
     readings: Outlet<Reading>,
     /// How many of the drops that `readings` counted are in `health`.
     drops_seen: u64,
+    /// What somebody else has done here.
+    chore: Option<Chore>,
 }
 
 /// What was not delivered before the end of the connection.
@@ -161,6 +165,7 @@ pub fn new(
         health,
         readings: readings.clone(),
         drops_seen: 0,
+        chore: None,
     };
     if bridge.spooling.has_backlog() {
         let order = bridge.outbox.open_spool(Instant::now());
@@ -237,6 +242,12 @@ impl Bridge {
     /// is sent again, with all of its group.
     pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
         self.departure.add(before, after, done);
+    }
+
+    /// Has `act` called at `due`, and then whenever it has said: between two events, on the thread of the bridge. It must not wait for
+    /// anything; and whoever sees it done knows that the loop turns.
+    pub fn between_events(&mut self, due: Instant, act: impl FnMut(Instant) -> Instant + Send + 'static) {
+        self.chore = Some(Chore::new(due, act));
     }
 
     /// Handles events, one at a time, until told to stop or the link has ended.
@@ -326,6 +337,7 @@ impl Bridge {
             .chain(step)
             .chain(echo)
             .chain(device)
+            .chain(self.chore.as_ref().map(Chore::due))
             .chain(self.outbox.order_due(Instant::now(), self.situation()))
             .min()
     }

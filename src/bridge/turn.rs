@@ -66,6 +66,7 @@ impl Bridge {
         self.send(now);
         self.store(now);
         self.report(now);
+        self.chore.iter_mut().for_each(|it| it.tick(now));
     }
 
     /// Takes what somebody was told is accepted; `notice` hears what becomes of it.

@@ -1,7 +1,7 @@
 //! Bridge and link together: what the daemon and an embedding program have in common.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -23,6 +23,7 @@ use crate::model::Message;
 use crate::model::ObjectId;
 use crate::model::Qos;
 use crate::model::TopicError;
+use crate::worker::Pulses;
 
 /// A bridge and the link that it publishes with, to run on a thread of the owner's choice: what is below a
 /// [`Client`](super::Client).
@@ -31,11 +32,13 @@ pub struct Core {
     inbox: Inbox,
     handle: Handle,
     link: Link,
+    /// Who watches over the link.
+    pulses: Pulses,
 }
 
 impl Core {
     /// Starts what `config` describes, with `entities` to be announced as `presence` says, to run until `stop` closes. The link begins to
-    /// connect at once; what it reports waits for [`Core::run`].
+    /// connect at once, watched over by `pulses`; what it reports waits for [`Core::run`].
     ///
     /// # Errors
     ///
@@ -46,6 +49,7 @@ impl Core {
         entities: impl IntoIterator<Item = Entity>,
         health: Health,
         stop: Receiver<Infallible>,
+        pulses: Pulses,
     ) -> Result<Core, StartError> {
         let options = link_options(config, &presence);
         let (reports, reported) = bounded(LINK_EVENTS);
@@ -55,8 +59,13 @@ impl Core {
             bridge.register(entity).map_err(StartError::Entity)?;
         }
         let failed = |cause| StartError::System { part: "the link thread", cause };
-        let link = Link::start(options, reports).map_err(failed)?;
-        Ok(Core { bridge, inbox, handle, link })
+        let link = Link::start_watched(options, reports, &pulses).map_err(failed)?;
+        Ok(Core { bridge, inbox, handle, link, pulses })
+    }
+
+    /// Has something done now and then on the thread of the bridge, as [`Bridge::between_events`].
+    pub fn between_events(&mut self, due: Instant, act: impl FnMut(Instant) -> Instant + Send + 'static) {
+        self.bridge.between_events(due, act);
     }
 
     /// Has what an earlier run announced removed and moved, as [`Bridge::depart`].
@@ -103,7 +112,7 @@ impl Core {
             log::debug!("the link thread is in a name look-up or connecting, and is left behind");
         }
         let failed = |cause| StartError::System { part: "the link thread", cause };
-        self.link = Link::start(options, reports).map_err(failed)?;
+        self.link = Link::start_watched(options, reports, &self.pulses).map_err(failed)?;
         Ok(())
     }
 
@@ -173,7 +182,6 @@ const LINK_END: Duration = Duration::from_millis(500);
 mod tests {
     use std::path::Path;
     use std::thread;
-    use std::time::Instant;
 
     use super::*;
     use crate::config::Environment;
@@ -207,7 +215,9 @@ mod tests {
         let attic = Sensor::new("attic", "Attic").build().unwrap();
         let (stop, stopped) = bounded(0);
         let presence = presence(&before).unwrap();
-        let mut core = Core::start(&before, presence, [attic.clone()], Health::default(), stopped).unwrap();
+        let mut core =
+            Core::start(&before, presence, [attic.clone()], Health::default(), stopped, Pulses::default())
+                .unwrap();
         let handle = core.handle();
         let running = thread::spawn(move || {
             core.run();

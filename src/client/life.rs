@@ -13,6 +13,7 @@ use crate::bridge::Farewell;
 use crate::bridge::Handle;
 use crate::config::Config;
 use crate::model::Health;
+use crate::worker::Pulses;
 
 /// The thread `bridge` of a client, with the link that it started. Dropping it ends both in order, within 2 s for the
 /// last messages.
@@ -34,7 +35,7 @@ impl Life {
         let (limit, limited) = bounded(1);
         let (tell, farewell) = bounded(1);
         let presence = presence(config).map_err(StartError::Topic)?;
-        let mut core = Core::start(config, presence, [], health, stopped)?;
+        let mut core = Core::start(config, presence, [], health, stopped, Pulses::default())?;
         let handle = core.handle();
         let body = move || {
             core.run();

@@ -26,6 +26,7 @@ use crate::source::Polled;
 use crate::source::Poller;
 use crate::source::Troubles;
 use crate::store::Store;
+use crate::worker::Pulses;
 
 /// What runs beside the bridge, each on threads of its own.
 pub(super) struct Parts {
@@ -44,6 +45,7 @@ pub(super) struct Surroundings {
     pub(super) store: Store,
     pub(super) announcer: Announcer,
     pub(super) troubles: Troubles,
+    pub(super) pulses: Pulses,
 }
 
 /// What could not be started, and why.
@@ -61,7 +63,8 @@ impl Parts {
         let announce = move |entity: &Entity| {
             announcer.announce(&announcer.owner_of(entity.id()).unwrap_or_default(), entity);
         };
-        let poller = Poller::start(roster.polled, around.handle.outlet(), around.troubles.clone(), announce);
+        let (outlet, troubles) = (around.handle.outlet(), around.troubles.clone());
+        let poller = Poller::start(roster.polled, outlet, troubles, announce, &around.pulses);
         let poller = poller.map_err(|it| ("the poll thread", it))?;
         let mut parts = Parts { poller, gpio: None, descriptors: None, commands: None, around };
         parts.join_lines(config)?;
@@ -114,8 +117,8 @@ impl Parts {
         match &self.gpio {
             Some(gpio) => hangs_unless(gpio.join(&config.declared, PART_END), "a GPIO line"),
             None => {
-                let Surroundings { handle, store, troubles, .. } = &self.around;
-                let gpio = Gpio::start(&config.declared, handle.outlet(), store, troubles.clone());
+                let Surroundings { handle, store, troubles, pulses, .. } = &self.around;
+                let gpio = Gpio::start(&config.declared, handle.outlet(), store, troubles.clone(), pulses);
                 self.gpio = gpio.map_err(|it| ("the gpio thread", it))?;
             }
         }
@@ -163,7 +166,7 @@ impl Parts {
             }
             announcer.announce_all(came);
         };
-        let descriptors = Descriptors::start(folder, modules, &device, described, tell);
+        let descriptors = Descriptors::start(folder, modules, &device, described, tell, &self.around.pulses);
         self.descriptors = Some(descriptors.map_err(|it| ("the descriptors thread", it))?);
         Ok(())
     }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::config::Config;
 use crate::ingest::Server;
 use crate::os::Bell;
+use crate::worker::Pulses;
 use crate::worker::Stop;
 use crate::worker::Worker;
 
@@ -25,7 +26,7 @@ pub(super) struct Reception {
 
 impl Reception {
     /// Opens the socket that `office` is configured for; `bell` is rung by all that happens behind the desk. Answers say that
-    /// the daemon runs since `began`.
+    /// the daemon runs since `began`. `pulses` watch over the thread.
     ///
     /// # Errors
     ///
@@ -35,11 +36,12 @@ impl Reception {
         reloader: Reloader,
         bell: Bell,
         began: Instant,
+        pulses: &Pulses,
     ) -> io::Result<Reception> {
         let socket = office.config.socket.clone();
         let (configurations, others) = unbounded();
         let clerk = Clerk::new(office, others, reloader, bell.clone(), began);
-        let server = Server::start(&socket, clerk, bell.clone())?;
+        let server = Server::start(&socket, clerk, bell.clone(), pulses)?;
         Ok(Reception { server, configurations, bell })
     }
 

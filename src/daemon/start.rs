@@ -26,6 +26,7 @@ use crate::mock::Rehearsal;
 use crate::model::Health;
 use crate::os::Bell;
 use crate::service::Notifier;
+use crate::service::Watchdog;
 use crate::service::signal::Ending;
 use crate::source::Troubles;
 use crate::store::Store;
@@ -66,6 +67,8 @@ impl Started {
         let began = Instant::now();
         ingest::take_over();
         let notifier = Arc::new(Notifier::of_process());
+        let watchdog = Watchdog::of_process(&notifier);
+        let pulses = watchdog.as_ref().map(|it| it.pulses().clone()).unwrap_or_default();
         let health = Health::default();
         let presence = client::presence(&config).map_err(|it| DaemonError::Start(StartError::Topic(it)))?;
         let Card { store, mut ledger, kept } = Card::open(&config, &presence, rehearsal.is_some());
@@ -78,7 +81,8 @@ impl Started {
         let ending = Ending::of_signals()
             .map_err(|cause| DaemonError::System { part: "the signal handler", cause })?;
         let entities = roster.entities().cloned();
-        let mut core = Core::start(&config, presence.clone(), entities, health.clone(), ending.channel())
+        let (stop, watch) = (ending.channel(), pulses.clone());
+        let mut core = Core::start(&config, presence.clone(), entities, health.clone(), stop, watch)
             .map_err(DaemonError::Start)?;
 
         let wanted = roster.records(&presence);
@@ -93,6 +97,7 @@ impl Started {
             store: store.clone(),
             announcer: announcer.clone(),
             troubles: troubles_told_to(Arc::clone(&notifier)),
+            pulses,
         };
         let parts = Parts::start(roster, &config, around.clone())
             .map_err(|(part, cause)| DaemonError::System { part, cause })?;
@@ -105,6 +110,9 @@ impl Started {
             receive(config, around, kept, &reloader, began);
         }
         notifier.ready();
+        if let Some(mut watchdog) = watchdog {
+            core.between_events(Instant::now(), move |now| watchdog.turn(now));
+        }
         Ok(Started { core, renewals, reloader, ending, store, notifier, rehearsal })
     }
 }
@@ -136,13 +144,13 @@ fn gather(config: &Config, health: &Health, presence: &Presence, kept: &Kept) ->
 /// Lets other programs in, and has `reloader` know of it. Where that cannot be, it is logged: the rest goes on.
 fn receive(config: Arc<Config>, around: Surroundings, kept: Kept, reloader: &Reloader, began: Instant) {
     let opened = Bell::new().and_then(|bell| {
-        let Surroundings { handle, health, announcer, troubles, .. } = around;
+        let Surroundings { handle, health, announcer, troubles, pulses, .. } = around;
         let client = Client::of(handle.clone(), health.clone());
         let ring = bell.clone();
         let registrar = Registrar::open(announcer.clone(), client.clone(), kept, move || ring.ring(), began);
         let config = Arc::clone(&config);
         let office = Office { handle, client, health, config, announcer, troubles, registrar };
-        Reception::open(office, reloader.clone(), bell, began)
+        Reception::open(office, reloader.clone(), bell, began, &pulses)
     });
     match opened {
         Ok(reception) => reloader.receive(reception),

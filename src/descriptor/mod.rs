@@ -25,6 +25,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::entity::Device;
 use crate::entity::Entity;
 use crate::model::ObjectId;
+use crate::worker::Pulse;
+use crate::worker::Pulses;
 use crate::worker::Worker;
 
 use description::Description;
@@ -66,7 +68,8 @@ pub enum Change {
 impl Descriptors {
     /// Watches the descriptors in `folder` and the registry in `modules`, and tells how what they describe differs from
     /// what is `known` already: what [`read_all`] has returned, or nothing. The modules' devices hang below `device`.
-    /// `tell` is called on the thread with all that is another at once, what went before what came, and may block.
+    /// `tell` is called on the thread with all that is another at once, what went before what came, and may block. `pulses` watch
+    /// over the thread.
     ///
     /// # Errors
     ///
@@ -77,6 +80,7 @@ impl Descriptors {
         device: &Device,
         known: Vec<(String, Entity)>,
         tell: impl FnMut(Vec<Change>) + Send + 'static,
+        pulses: &Pulses,
     ) -> io::Result<Descriptors> {
         let (folder, modules) = (path::absolute(folder)?, path::absolute(modules)?);
         let watches = [Watch::new(&folder)?, Watch::new(&modules)?];
@@ -84,9 +88,10 @@ impl Descriptors {
         let inventory = Inventory::new(&folder, &modules, device);
         let mut keeper = Keeper { inventory, told, problems: BTreeSet::new(), tell };
         let (wake, woken) = UnixStream::pair()?;
-        let worker = Worker::spawn("descriptors", move |_| {
+        let worker = Worker::spawn_watched("descriptors", pulses, move |_, pulse| {
+            pulse.turns_within(LONGEST_UPDATE);
             keeper.update(&News::everything(), &News::everything());
-            if let Err(cause) = keep_up(&mut keeper, watches, &woken) {
+            if let Err(cause) = keep_up(&mut keeper, watches, &woken, &pulse) {
                 log::error!(
                     "descriptors that come, change or go are not noticed until the next start: {cause}"
                 );
@@ -169,13 +174,22 @@ fn keep_up<T: FnMut(Vec<Change>)>(
     keeper: &mut Keeper<T>,
     [mut descriptors, mut modules]: [Watch; 2],
     woken: &UnixStream,
+    pulse: &Pulse,
 ) -> io::Result<()> {
     let mut news = [News::default(), News::default()];
     // None while there is no news.
     let mut latest: Option<Instant> = None;
     loop {
         let left = latest.map(|it| it.saturating_duration_since(Instant::now()).min(QUIET));
-        let timeout = left.map_or(PollTimeout::NONE, |it| it.try_into().unwrap_or(PollTimeout::ZERO));
+        let timeout = match left {
+            Some(left) => {
+                pulse.turns_within(left);
+                left.try_into().unwrap_or(PollTimeout::ZERO)
+            }
+            None => pulse.sleeps_until(None).map_or(PollTimeout::NONE, |it| {
+                it.saturating_duration_since(Instant::now()).try_into().unwrap_or(PollTimeout::MAX)
+            }),
+        };
         let wanted = PollFlags::POLLIN;
         let mut waiting =
             [woken.as_fd(), descriptors.as_fd(), modules.as_fd()].map(|it| PollFd::new(it, wanted));
@@ -190,7 +204,9 @@ fn keep_up<T: FnMut(Vec<Change>)>(
                     latest = latest.or(Some(Instant::now() + LONGEST));
                 }
             }
+            Ok(0) if left.is_none() => {} // Woken to say that it lives.
             Ok(_) => {
+                pulse.turns_within(LONGEST_UPDATE);
                 let [of_descriptors, of_modules] = std::mem::take(&mut news);
                 latest = None;
                 keeper.update(&of_descriptors, &of_modules);
@@ -204,3 +220,5 @@ fn keep_up<T: FnMut(Vec<Change>)>(
 const QUIET: Duration = Duration::from_millis(200);
 /// Whatever is touched on and on is looked at after this long.
 const LONGEST: Duration = Duration::from_secs(2);
+/// Longer than a worn card takes for an answer: the files are read from it, and what is announced is written to it.
+const LONGEST_UPDATE: Duration = Duration::from_secs(15 * 60);

@@ -32,7 +32,9 @@ impl Scene {
         prepare(&scene);
         let (folder, modules) = (scene.folder(), scene.modules());
         let tell = move |changes: Vec<_>| changes.into_iter().for_each(|it| tell.send(it).unwrap());
-        scene.descriptors = Some(Descriptors::start(folder, modules, &parent(), Vec::new(), tell).unwrap());
+        scene.descriptors = Some(
+            Descriptors::start(folder, modules, &parent(), Vec::new(), tell, &Pulses::default()).unwrap(),
+        );
         scene
     }
 
@@ -393,7 +395,8 @@ fn who_knows_what_was_there_hears_only_what_has_changed_since() {
     fs::write(folder.join("changes.json"), descriptor("changes", "T", "m")).unwrap();
     let (tell, changes) = unbounded();
     let tell = move |changes: Vec<_>| changes.into_iter().for_each(|it| tell.send(it).unwrap());
-    let descriptors = Descriptors::start(folder, "/nowhere".into(), &parent(), known, tell).unwrap();
+    let descriptors =
+        Descriptors::start(folder, "/nowhere".into(), &parent(), known, tell, &Pulses::default()).unwrap();
     let next = || changes.recv_timeout(LIMIT).unwrap();
     assert!(matches!(next(), Change::Went { entity, .. } if entity.as_str() == "goes"));
     assert!(matches!(next(), Change::Came { entity, .. } if entity.name() == "T"));

@@ -10,6 +10,7 @@ use super::service::{Limits, Service};
 use crate::config::Socket;
 use crate::os::Bell;
 use crate::os::Halt;
+use crate::worker::Pulses;
 use crate::worker::Worker;
 
 /// The socket and the thread `ingest` that serves its clients, and sleeps while there is nothing to do for them. Dropping it
@@ -38,7 +39,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the socket of `config`, or takes the one that systemd hands to us, and has `desk` answer. `bell` wakes the thread.
+    /// Opens the socket of `config`, or takes the one that systemd hands to us, and has `desk` answer. `bell` wakes the thread, and
+    /// `pulses` watch over it.
     ///
     /// A socket that systemd hands over is inherited by all programs that this process starts before it is taken here, or by
     /// [`take_over`](super::take_over).
@@ -46,15 +48,15 @@ impl Server {
     /// # Errors
     ///
     /// The system's own, when the socket cannot be made, or another daemon has it.
-    pub fn start(config: &Socket, desk: impl Desk, bell: Bell) -> io::Result<Server> {
+    pub fn start(config: &Socket, desk: impl Desk, bell: Bell, pulses: &Pulses) -> io::Result<Server> {
         let listener = Listener::open(config)?;
         let halt = Halt::new()?;
         let limits = Limits { clients: config.max_clients.into(), ..Limits::default() };
         let service = Service::new(listener, desk, bell, halt.clone(), limits);
         let deadline = Arc::new(OnceLock::new());
         let until = Arc::clone(&deadline);
-        let worker = Worker::spawn("ingest", move |stop| {
-            service.run(&stop, || until.get().copied());
+        let worker = Worker::spawn_watched("ingest", pulses, move |stop, pulse| {
+            service.run(&stop, pulse, || until.get().copied());
         })?;
         Ok(Server { halt: Halting(halt), deadline, worker })
     }

@@ -16,6 +16,7 @@ use crate::os::Bell;
 use crate::os::Halt;
 use crate::protocol::Code;
 use crate::protocol::Failure;
+use crate::worker::Pulse;
 use crate::worker::Stop;
 
 /// How much all clients may take together.
@@ -48,6 +49,7 @@ pub(super) struct Service<D> {
     scratch: Vec<u8>,
     answers: Vec<(Ticket, String)>,
     notices: Notices,
+    pulse: Pulse,
 }
 
 /// What is unusual.
@@ -91,14 +93,18 @@ impl<D: Desk> Service<D> {
             scratch: vec![0; READ_BYTES],
             answers: Vec::new(),
             notices: Notices::default(),
+            pulse: Pulse::default(),
         }
     }
 
-    /// Serves until it is halted; then hands out what is ready, until the time that `deadline` has by then.
-    pub(super) fn run(mut self, stop: &Stop, deadline: impl FnOnce() -> Option<Instant>) {
+    /// Serves until it is halted; then hands out what is ready, until the time that `deadline` has by then. Promises with
+    /// `pulse`.
+    pub(super) fn run(mut self, stop: &Stop, pulse: Pulse, deadline: impl FnOnce() -> Option<Instant>) {
+        self.pulse = pulse;
         while !self.halt.is_set() {
             if let Err(cause) = self.turn() {
                 log::warn!("cannot wait for those who use the socket: {cause}: trying again");
+                self.pulse.turns_within(RETRY);
                 if !stop.sleep(RETRY) {
                     break;
                 }
@@ -134,7 +140,7 @@ impl<D: Desk> Service<D> {
     fn wait(&mut self) -> io::Result<Ready> {
         let now = Instant::now();
         self.closed_until = self.closed_until.filter(|&it| it > now);
-        let pause = pause(self.wake_at(now), now);
+        let pause = pause(self.pulse.sleeps_until(self.wake_at(now)), now);
         let newcomers = if self.closed_until.is_none() { PollFlags::POLLIN } else { PollFlags::empty() };
         let mut polled = Vec::with_capacity(self.clients.len() + 3);
         polled.push(PollFd::new(self.halt.as_fd(), PollFlags::POLLIN));

@@ -1,11 +1,13 @@
 //! The link thread: decides whom to dial and when, until told to stop.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use crate::resolver::Resolver;
+use crate::worker::Pulse;
+use crate::worker::Pulses;
 use crate::worker::Stop;
 
 use super::attempt::{LEAST, attempt};
@@ -24,6 +26,9 @@ pub(super) struct Dialer {
     stop: Stop,
     current: Current,
     passage: Passage,
+    pulse: Pulse,
+    /// Who watches over the scout.
+    pulses: Pulses,
     retry: Retry,
     resolver: Resolver,
     /// The address that answered last; it is tried first.
@@ -42,9 +47,16 @@ struct Ended {
 
 impl Dialer {
     /// A link thread's state before the first attempt.
-    pub(super) fn new(options: Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Dialer {
+    pub(super) fn new(
+        options: Options,
+        events: Sender<LinkEvent>,
+        current: Current,
+        stop: Stop,
+        pulse: Pulse,
+        pulses: Pulses,
+    ) -> Dialer {
         Dialer {
-            passage: Passage::new(&options, events.clone(), current.clone(), stop.clone()),
+            passage: Passage::new(&options, events.clone(), current.clone(), stop.clone(), pulse.clone()),
             retry: Retry::new(options.sites().count(), &options.client),
             resolver: Resolver::new(),
             answered: None,
@@ -53,6 +65,8 @@ impl Dialer {
             events,
             stop,
             current,
+            pulse,
+            pulses,
         }
     }
 
@@ -60,6 +74,7 @@ impl Dialer {
     pub(super) fn run(mut self) {
         loop {
             let site = self.options.site(self.retry.broker());
+            self.pulse.turns_within(LONGEST_ATTEMPT);
             let (cause, next) = match self.dial(&site) {
                 Ok(connection) => {
                     let Ended { cause, life, better } = self.serve(connection, &site);
@@ -76,6 +91,7 @@ impl Dialer {
             };
             let kept = self.passage.kept().is_some();
             let down = Down { cause, site, retry_in: next.pause, takeover: next.takeover, kept };
+            self.pulse.turns_within(next.pause);
             if !self.passage.tell(LinkEvent::Down(down)) || !self.stop.sleep(next.pause) {
                 return;
             }
@@ -112,7 +128,7 @@ impl Dialer {
         let here = site.rank();
         self.left_behind.retain(|it| *it != here);
         let (current, events) = (self.current.clone(), self.events.clone());
-        let scout = Scout::start(&self.options, here, &self.left_behind, current, events);
+        let scout = Scout::start(&self.options, here, &self.left_behind, current, events, &self.pulses);
         let (cause, life) = self.passage.serve(connection, site.clone());
         let better = scout.and_then(|it| it.end(&mut self.left_behind));
         self.left_behind.push(here);
@@ -126,10 +142,13 @@ impl Dialer {
     }
 }
 
+/// Longer than any attempt to connect takes: that has 5 min at most, and the system's resolver, which sets itself no limit that
+/// we know of, has given up within a minute or two.
+pub(super) const LONGEST_ATTEMPT: Duration = Duration::from_secs(15 * 60);
+
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::Duration;
 
     use crossbeam_channel::{Receiver, TryRecvError, bounded};
 

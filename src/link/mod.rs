@@ -56,6 +56,7 @@ use crossbeam_channel::Sender;
 use crate::model::Incoming;
 use crate::model::Token;
 use crate::model::TopicFilter;
+use crate::worker::Pulses;
 use crate::worker::Worker;
 
 pub use error::{LinkError, Refusal};
@@ -126,9 +127,21 @@ impl Link {
     ///
     /// The system's own, when it has no thread to give.
     pub fn start(options: Options, events: Sender<LinkEvent>) -> io::Result<Link> {
+        Link::start_watched(options, events, &Pulses::default())
+    }
+
+    /// As [`Link::start`], with `pulses` to watch over its thread. That promises to turn within 15 min while it looks for the
+    /// broker, within its pause, and, while connected, within twice the connection's limits: it is not woken for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::start`].
+    pub fn start_watched(options: Options, events: Sender<LinkEvent>, pulses: &Pulses) -> io::Result<Link> {
         let current = Current::new();
-        let shared = current.clone();
-        let worker = Worker::spawn("link", move |stop| Dialer::new(options, events, shared, stop).run())?;
+        let (shared, watch) = (current.clone(), pulses.clone());
+        let worker = Worker::spawn_watched("link", pulses, move |stop, pulse| {
+            Dialer::new(options, events, shared, stop, pulse, watch).run();
+        })?;
         Ok(Link { worker: Some(worker), current })
     }
 

@@ -13,6 +13,7 @@ use rumqttc::Request;
 
 use crate::model::Qos;
 use crate::model::Token;
+use crate::worker::Pulse;
 use crate::worker::Stop;
 
 use super::connection::Connection;
@@ -33,6 +34,9 @@ pub(super) struct Passage {
     events: Sender<LinkEvent>,
     stop: Stop,
     current: Current,
+    pulse: Pulse,
+    /// How long nothing at all may happen on a connection: at the latest, we write a ping or give up waiting.
+    silence: Duration,
     subscriptions: Subscriptions,
     /// `None` with clean sessions, of which nothing is kept.
     kept: Option<Kept>,
@@ -62,7 +66,13 @@ struct Progress {
 
 impl Passage {
     /// A passage for what `options` subscribe to, before the first connection.
-    pub(super) fn new(options: &Options, events: Sender<LinkEvent>, current: Current, stop: Stop) -> Passage {
+    pub(super) fn new(
+        options: &Options,
+        events: Sender<LinkEvent>,
+        current: Current,
+        stop: Stop,
+        pulse: Pulse,
+    ) -> Passage {
         let client = &options.client;
         let will = options.will.as_ref().filter(|_| !client.clean_session);
         let witness = will.and_then(|it| Witness::below(&it.topic));
@@ -74,9 +84,12 @@ impl Passage {
             witness,
             max_in_flight: client.max_in_flight,
             patience: 2 * client.connection_timeout,
+            // rumqttc gives each write that limit too.
+            silence: client.keep_alive.max(2 * client.connection_timeout) + client.connection_timeout,
             events,
             stop,
             current,
+            pulse,
         }
     }
 
@@ -89,6 +102,7 @@ impl Passage {
     /// passes on what happens until the connection ends. Returns why it ended, and what it was good for.
     pub(super) fn serve(&mut self, mut connection: Connection, site: Site) -> (LinkError, Lifetime) {
         let began = Instant::now();
+        self.pulse.turns_within(self.silence);
         // Whoever stops us closes the stop first and looks here then; so one of us sees the other.
         self.current.set(connection.client());
         let (cause, acknowledged) = match self.prove(&mut connection) {
@@ -227,6 +241,7 @@ impl Passage {
     ///
     /// [`LinkError`], why the connection is to end.
     fn pass_on(&mut self, progress: &mut Progress, event: Event, sure: bool) -> Result<(), LinkError> {
+        self.pulse.turns_within(self.silence);
         let event = match progress.in_flight.meaning(event, sure) {
             Meaning::Acknowledged(token) => {
                 progress.acknowledged = true;

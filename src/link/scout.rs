@@ -10,11 +10,14 @@ use rumqttc::QoS;
 
 use crate::model::Chain;
 use crate::resolver::Resolver;
+use crate::worker::Pulse;
+use crate::worker::Pulses;
 use crate::worker::Stop;
 use crate::worker::Worker;
 
 use super::attempt::attempt;
 use super::connection::Connection;
+use super::dialer::LONGEST_ATTEMPT;
 use super::options::Options;
 use super::passage::Current;
 use super::{LinkError, LinkEvent};
@@ -57,6 +60,7 @@ impl Scout {
         left_behind: &[usize],
         current: Current,
         events: Sender<LinkEvent>,
+        pulses: &Pulses,
     ) -> Option<Scout> {
         let broker = &options.broker;
         let better = if broker.failback_interval.is_some() { here } else { 0 };
@@ -77,7 +81,7 @@ impl Scout {
         options.client.id.push_str("-probe");
         let (both, warned) = ((yielded, floor.clone()), Vec::new());
         let walk = Walk { options, events, errands, reports, current, floor: both, warned };
-        match Worker::spawn("scout", move |stop| walk.run(interval, &stop)) {
+        match Worker::spawn_watched("scout", pulses, move |stop, pulse| walk.run(interval, &stop, &pulse)) {
             Ok(worker) => Some(Scout { worker, reports: reported, floor }),
             Err(cause) => {
                 log::warn!("no thread to look for the other brokers with: {cause}");
@@ -127,9 +131,14 @@ struct Walk {
 }
 
 impl Walk {
-    fn run(mut self, interval: Duration, stop: &Stop) {
-        while !self.errands.is_empty() && stop.sleep(interval) {
+    fn run(mut self, interval: Duration, stop: &Stop, pulse: &Pulse) {
+        loop {
+            pulse.turns_within(interval);
+            if self.errands.is_empty() || !stop.sleep(interval) {
+                return;
+            }
             for errand in mem::take(&mut self.errands) {
+                pulse.turns_within(LONGEST_ATTEMPT);
                 let outcome = self.go(errand, stop);
                 if stop.is_set() {
                     return;

@@ -47,6 +47,11 @@ impl Notifier {
         self.tell("STOPPING=1");
     }
 
+    /// The service lives. Only for a [`Watchdog`](super::Watchdog), who knows.
+    pub(super) fn alive(&self) {
+        self.tell("WATCHDOG=1");
+    }
+
     /// How the service is doing, for people: a line, as `systemctl status` shows it.
     pub fn status(&self, line: &str) {
         self.tell(&format!("STATUS={}", line.replace('\n', " ")));

@@ -15,6 +15,9 @@ use crate::model::ObjectId;
 use crate::model::Reading;
 use crate::os::Halt;
 use crate::worker::Outlet;
+use crate::worker::Pulse;
+use crate::worker::Pulses;
+use crate::worker::Watched;
 use crate::worker::Worker;
 use state::State;
 
@@ -27,7 +30,11 @@ use state::State;
 /// for a while. With quick sources alone there is one thread.
 ///
 /// Dropping it is stopping it with no time to wait.
-pub struct Poller(Nudge);
+pub struct Poller {
+    nudge: Nudge,
+    /// Whoever leads makes the promises.
+    _watched: Watched,
+}
 
 /// Asks a [`Poller`] for a sample. Cheap to clone; what it asks of a poller that has ended is ignored.
 #[derive(Clone)]
@@ -37,7 +44,8 @@ impl Poller {
     /// Starts to sample each of `sources`, after its delay and then at its interval, on threads called `poll`: offers to
     /// `outlet` what passes their filters, tells `troubles` who fails, and calls `announce`, on one of the threads, with
     /// each entity that a source has found since, before its first value. While there is no room in the outlet no sample is
-    /// taken; a reading that finds none all the same is offered again with the next sample.
+    /// taken; a reading that finds none all the same is offered again with the next sample. `pulses` watch over whoever leads:
+    /// a sample that hangs leaves that to another thread, or takes 15 min at most.
     ///
     /// # Errors
     ///
@@ -47,15 +55,22 @@ impl Poller {
         outlet: Outlet<Reading>,
         troubles: Troubles,
         announce: impl Fn(&Entity) + Send + Sync + 'static,
+        pulses: &Pulses,
     ) -> io::Result<Poller> {
         let listeners = Listeners { outlet, troubles, announce: Box::new(announce) };
-        Poller::with(sources, listeners, PATIENCE)
+        Poller::with(sources, listeners, PATIENCE, pulses)
     }
 
-    fn with(sources: Vec<Polled>, listeners: Listeners, patience: Patience) -> io::Result<Poller> {
+    fn with(
+        sources: Vec<Polled>,
+        listeners: Listeners,
+        patience: Patience,
+        pulses: &Pulses,
+    ) -> io::Result<Poller> {
+        let (_watched, pulse) = pulses.watch("poll");
         let state = Mutex::new(State::new(Instant::now()));
-        let shared = Shared { state, changed: Condvar::new(), listeners, patience };
-        let poller = Poller(Nudge(Arc::new(shared)));
+        let shared = Shared { state, changed: Condvar::new(), listeners, patience, pulse };
+        let poller = Poller { nudge: Nudge(Arc::new(shared)), _watched };
         poller.add(sources)?;
         Ok(poller)
     }
@@ -67,7 +82,7 @@ impl Poller {
     ///
     /// The system's own, when there is no thread yet and it has none to give. They are sampled as soon as it has.
     pub fn add(&self, sources: Vec<Polled>) -> io::Result<()> {
-        let shared = &self.0.0;
+        let shared = &self.nudge.0;
         let now = Instant::now();
         let mut state = shared.lock();
         sources.into_iter().for_each(|it| state.add(it, now));
@@ -83,7 +98,7 @@ impl Poller {
     /// Samples those sources no more of whose [owner](Polled::owner) `leaving` says so, and forgets their troubles. Waits for
     /// none that is being sampled: what it answers is not told.
     pub fn remove(&self, leaving: impl Fn(&str) -> bool) {
-        let shared = &self.0.0;
+        let shared = &self.nudge.0;
         let (ids, gone) = shared.lock().remove(leaving);
         shared.listeners.troubles.forget(&ids);
         drop(gone); // Outside the lock: a file system may be slow in closing.
@@ -91,12 +106,12 @@ impl Poller {
 
     /// What asks it for samples, to be given away.
     pub fn nudge(&self) -> Nudge {
-        self.0.clone()
+        self.nudge.clone()
     }
 
     /// As [`Nudge::sample_now`].
     pub fn sample_now(&self, entity: &ObjectId) {
-        self.0.sample_now(entity);
+        self.nudge.sample_now(entity);
     }
 
     /// Ends it: no sample begins any more, and those that can be ended are. Waits at most `limit` for those that are being
@@ -107,7 +122,7 @@ impl Poller {
 
     fn end(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
-        let shared = &self.0.0;
+        let shared = &self.nudge.0;
         let mut state = shared.lock();
         state.is_stopping = true;
         let workers = mem::take(&mut state.workers);
@@ -144,7 +159,7 @@ impl Nudge {
 
 impl fmt::Debug for Poller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.nudge.fmt(f)
     }
 }
 
@@ -170,6 +185,8 @@ struct Shared {
     changed: Condvar,
     listeners: Listeners,
     patience: Patience,
+    /// Of whoever leads, who makes its promises under the lock.
+    pulse: Pulse,
 }
 
 impl Shared {
@@ -223,7 +240,7 @@ impl Shared {
         state.report_overdue(now, &self.listeners);
         if !self.listeners.outlet.has_room() {
             // The bridge is as far behind as it may be, and what it cannot take would not be told before the next sample.
-            return self.wait(state, Some(now + BREATH));
+            return self.wait(state, self.pulse.sleeps_until(Some(now + BREATH)));
         }
         let mut due = state.schedule.take_due(Pace::Quick, now);
         if due.is_none() && state.schedule.is_due(Pace::Slow, now) && self.may_hang(&mut state) {
@@ -233,12 +250,13 @@ impl Shared {
             }
         }
         let Some(position) = due else {
-            let next = state.next();
+            let next = self.pulse.sleeps_until(state.next());
             return self.wait(state, next);
         };
 
         let term = state.term;
         let mut poll = state.begin(position, now);
+        self.pulse.turns_within(LONGEST_SAMPLE);
         drop(state);
         let outcome = poll.sample(samples);
         let mut state = self.lock();
@@ -321,6 +339,8 @@ impl Shared {
 const MOST_THREADS: usize = 16;
 /// How long the bridge is left to itself when it is behind: it takes many readings in that time.
 const BREATH: Duration = Duration::from_millis(20);
+/// Longer than any sample takes that is to have a value, and than a worn card takes to note that a new entity is announced.
+const LONGEST_SAMPLE: Duration = Duration::from_secs(15 * 60);
 /// A sample of the kernel's memory or of a quick device is over by then, and a second's interval is kept by the others.
 const PATIENCE: Patience = Patience { sample: Duration::from_millis(100), idle: Duration::from_secs(30) };
 

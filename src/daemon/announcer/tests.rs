@@ -21,6 +21,7 @@ use crate::mock::Refusal;
 use crate::model::Health;
 use crate::model::Reading;
 use crate::model::Topic;
+use crate::worker::Pulses;
 
 /// An announcer with a ledger, and a bridge that runs on a thread until it is dropped.
 struct Rig {
@@ -36,7 +37,9 @@ impl Rig {
         let config = config(&broker, "");
         let presence = client::presence(&config).unwrap();
         let (stop, stopped) = bounded(0);
-        let mut core = Core::start(&config, presence.clone(), [], Health::default(), stopped).unwrap();
+        let mut core =
+            Core::start(&config, presence.clone(), [], Health::default(), stopped, Pulses::default())
+                .unwrap();
         let ledger = Ledger::open(folder.path(), "", presence.topics.node());
         let announcer = Announcer::new(core.handle(), Arc::new(config), Some(ledger), []);
         let running = thread::spawn(move || {

@@ -43,7 +43,8 @@ impl Rig {
         let roster = Roster::gather(&config, &health, &presence.device).unwrap();
         let (stop, stopped) = bounded(0);
         let entities = roster.entities().cloned();
-        let mut core = Core::start(&config, presence, entities, health.clone(), stopped).unwrap();
+        let mut core =
+            Core::start(&config, presence, entities, health.clone(), stopped, Pulses::default()).unwrap();
         let members = roster.members.iter().cloned();
         let announcer = Announcer::new(core.handle(), Arc::clone(&config), None, members);
         let around = Surroundings {
@@ -52,6 +53,7 @@ impl Rig {
             store: Store::nowhere(),
             announcer: announcer.clone(),
             troubles: Troubles::default(),
+            pulses: Pulses::default(),
         };
         let parts = Some(Parts::start(roster, &config, around).unwrap());
         let bridge = Some((stop, thread::spawn(move || core.run())));

@@ -120,7 +120,7 @@ fn a_flood_has_no_more_than_its_share_of_a_turn() {
 fn of_thousands_the_newest_are_served_and_the_oldest_are_told() {
     let office = Office::new();
     let socket = Socket { max_clients: 8, ..office.socket() };
-    let server = Server::start(&socket, office.clerk(), office.bell.clone()).unwrap();
+    let server = Server::start(&socket, office.clerk(), office.bell.clone(), &Pulses::default()).unwrap();
     let mut programs = VecDeque::new();
     for number in 0..3000 {
         let mut program = office.program();

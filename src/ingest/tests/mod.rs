@@ -21,6 +21,7 @@ use super::{Asked, ClientId, Desk, Peer, Server, Ticket};
 use crate::config::Socket;
 use crate::os::Bell;
 use crate::os::Halt;
+use crate::worker::Pulses;
 
 /// What the tests know of a [`Clerk`], and tell it.
 #[derive(Default)]
@@ -79,7 +80,7 @@ impl Office {
     }
 
     fn serve(&self) -> Server {
-        Server::start(&self.socket(), self.clerk(), self.bell.clone()).unwrap()
+        Server::start(&self.socket(), self.clerk(), self.bell.clone(), &Pulses::default()).unwrap()
     }
 
     /// The same without a thread: each turn is the test's.

@@ -25,6 +25,8 @@ use crate::os::gpio::GpioError;
 use crate::os::gpio::InputLine;
 use crate::store::Store;
 use crate::worker::Outlet;
+use crate::worker::Pulse;
+use crate::worker::Pulses;
 use crate::worker::Stop;
 use crate::worker::Worker;
 use listener::Listener;
@@ -48,7 +50,7 @@ pub struct Gpio {
 
 impl Gpio {
     /// Starts the thread for those of `declared` that are fed by a line, `None` where none is. Readings go to `outlet`,
-    /// what fails to `troubles`; what is counted over restarts is in `store`.
+    /// what fails to `troubles`; what is counted over restarts is in `store`. `pulses` watch over the thread.
     ///
     /// Lines are asked for on the thread: nothing that is wrong with one is an error here.
     ///
@@ -60,6 +62,7 @@ impl Gpio {
         outlet: Outlet<Reading>,
         store: &Store,
         troubles: Troubles,
+        pulses: &Pulses,
     ) -> io::Result<Option<Gpio>> {
         let taps = taps(declared, store, Instant::now());
         if taps.is_empty() {
@@ -76,7 +79,7 @@ impl Gpio {
             bell: bell.clone(),
             halt: halt.clone(),
         };
-        let worker = Worker::spawn("gpio", move |stop| lines.run(&stop))?;
+        let worker = Worker::spawn_watched("gpio", pulses, move |stop, pulse| lines.run(&stop, &pulse))?;
         Ok(Some(Gpio { halt: Halting(halt), worker, changes, bell }))
     }
 
@@ -157,7 +160,7 @@ enum TapState {
 }
 
 impl Lines {
-    fn run(mut self, stop: &Stop) {
+    fn run(mut self, stop: &Stop, pulse: &Pulse) {
         let mut ready = Vec::with_capacity(self.taps.len() + 1);
         loop {
             let now = Instant::now();
@@ -168,10 +171,11 @@ impl Lines {
             let is_behind = !self.telling.hand_over();
             let wake_at =
                 if is_behind { Some(now + PATIENCE) } else { self.taps.iter().filter_map(Tap::due).min() };
-            match self.wait(wake_at, is_behind, &mut ready) {
+            match self.wait(pulse.sleeps_until(wake_at), is_behind, &mut ready) {
                 Ok(()) => {}
                 Err(error) => {
                     log::warn!("cannot wait for edges of GPIO lines: {error}: trying again");
+                    pulse.turns_within(RETRY);
                     if !stop.sleep(RETRY) {
                         break;
                     }

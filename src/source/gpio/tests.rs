@@ -334,7 +334,9 @@ fn a_line_that_is_not_there_is_told_and_named_and_does_not_hold_up_the_stop() {
     let (outlet, readings) = outlet();
     let troubles = Troubles::default();
     let declared = [sensed(Sense::Level, plain())];
-    let gpio = Gpio::start(&declared, outlet, &store, troubles.clone()).unwrap().expect("there is a line");
+    let gpio = Gpio::start(&declared, outlet, &store, troubles.clone(), &Pulses::default())
+        .unwrap()
+        .expect("there is a line");
     let reading = readings.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!((reading.entity.as_str(), reading.value), ("a", Value::Unavailable));
     let trouble = &troubles.list()[0].error;
@@ -362,7 +364,9 @@ fn lines_come_and_go_and_the_others_are_not_touched() {
     let troubled = || troubles.list().iter().map(|it| it.entity.to_string()).collect::<Vec<_>>();
     let [a, b, c] = [sensed_on("a", 1), sensed_on("b", 2), sensed_on("c", 3)];
     let store = Store::open(folder.path());
-    let gpio = Gpio::start(&[a.clone(), b.clone()], outlet, &store, troubles.clone()).unwrap().unwrap();
+    let gpio = Gpio::start(&[a.clone(), b.clone()], outlet, &store, troubles.clone(), &Pulses::default())
+        .unwrap()
+        .unwrap();
     assert_eq!([told(), told()], ["a", "b"]);
 
     let renamed = Declared { entity: Sensor::new("b", "New").build().unwrap(), ..b.clone() };
@@ -401,7 +405,10 @@ fn dropping_it_stops_it() {
     let folder = tempfile::tempdir().unwrap();
     let (outlet, readings) = outlet();
     let declared = [sensed(Sense::Level, plain())];
-    drop(Gpio::start(&declared, outlet, &Store::open(folder.path()), Troubles::default()).unwrap());
+    drop(
+        Gpio::start(&declared, outlet, &Store::open(folder.path()), Troubles::default(), &Pulses::default())
+            .unwrap(),
+    );
     assert!(readings.iter().count() <= 1, "the thread and its outlet are gone");
 }
 
@@ -410,7 +417,10 @@ fn without_a_line_there_is_no_thread() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let (outlet, _readings) = outlet();
     let none = Declared { input: None, ..sensed(press(), plain()) };
-    assert!(Gpio::start(&[none], outlet, &Store::open(folder.path()), Troubles::default())?.is_none());
+    assert!(
+        Gpio::start(&[none], outlet, &Store::open(folder.path()), Troubles::default(), &Pulses::default())?
+            .is_none()
+    );
     Ok(())
 }
 

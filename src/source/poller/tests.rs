@@ -116,7 +116,7 @@ impl Stage {
             troubles: self.troubles.clone(),
             announce: Box::new(|_| ()),
         };
-        Poller::with(mem::take(&mut self.sources), listeners, self.patience).unwrap()
+        Poller::with(mem::take(&mut self.sources), listeners, self.patience, &Pulses::default()).unwrap()
     }
 
     /// Waits until all of `expected` were told, as `id value`, in whatever order and among others.
@@ -170,7 +170,7 @@ fn quick_sources_have_one_thread() {
     let poller = stage.start();
     stage.wait_for(&["s0 2", "s99 2"]);
     assert_eq!(stage.witness.threads.lock().unwrap().len(), 1);
-    assert_eq!(poller.0.0.lock().threads, 1);
+    assert_eq!(poller.nudge.0.lock().threads, 1);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn all_are_told_however_little_room_there_is() {
 fn no_source_needs_no_thread() {
     let mut stage = Stage::new();
     let poller = stage.start();
-    assert_eq!(poller.0.0.lock().threads, 0);
+    assert_eq!(poller.nudge.0.lock().threads, 0);
     poller.sample_now(&id("a"));
     assert!(poller.stop_within(Duration::ZERO));
 }
@@ -205,7 +205,7 @@ fn slow_sources_that_answer_at_once_share_a_thread_while_another_looks_after_it(
     let poller = stage.start();
     stage.wait_for(&["s0 2", "s99 2"]);
     assert_eq!(stage.witness.threads.lock().unwrap().len(), 1);
-    assert_eq!(poller.0.0.lock().threads, 2);
+    assert_eq!(poller.nudge.0.lock().threads, 2);
 }
 
 #[test]
@@ -233,8 +233,8 @@ fn when_as_many_hang_as_there_may_be_threads_the_quick_ones_go_on_and_the_others
     wait_until(|| stage.witness.now.load(SeqCst) == MOST_THREADS - 1);
     stage.wait_for(&["quick 3"]);
     assert_eq!(stage.witness.most.load(SeqCst), MOST_THREADS - 1);
-    assert_eq!(poller.0.0.lock().threads, MOST_THREADS);
-    assert!(poller.0.0.lock().has_complained);
+    assert_eq!(poller.nudge.0.lock().threads, MOST_THREADS);
+    assert!(poller.nudge.0.lock().has_complained);
     drop(gates);
     let all: Vec<String> = (0..40).map(|it| format!("s{it} 1")).collect();
     stage.wait_for(&all.iter().map(String::as_str).collect::<Vec<_>>());
@@ -247,9 +247,9 @@ fn threads_that_are_too_many_end_when_they_have_had_nothing_to_do() {
     stage.patience.idle = Duration::from_millis(5);
     let gates: Vec<Sender<()>> = (0..5).map(|it| stage.slow(&format!("s{it}"))).collect();
     let poller = stage.start();
-    wait_until(|| poller.0.0.lock().threads == 6);
+    wait_until(|| poller.nudge.0.lock().threads == 6);
     drop(gates);
-    wait_until(|| poller.0.0.lock().threads == 2);
+    wait_until(|| poller.nudge.0.lock().threads == 2);
     stage.wait_for(&["s0 3", "s4 3"]);
 }
 
@@ -261,7 +261,7 @@ fn what_hangs_for_too_long_is_unavailable_and_in_trouble_until_it_answers() {
     let poller = stage.start();
     wait_until(|| stage.witness.now.load(SeqCst) == 1);
     {
-        let mut state = poller.0.0.lock();
+        let mut state = poller.nudge.0.lock();
         let overdue = state.places[&0].overdue.unwrap();
         assert!(overdue > Instant::now() + Duration::from_secs(5));
         state.places.get_mut(&0).unwrap().overdue = Some(Instant::now()); // Time flies.
@@ -340,7 +340,7 @@ fn a_source_comes_and_goes_and_the_others_are_left_as_they_are() {
     stage.quick("comes");
     poller.add(mem::take(&mut stage.sources)).unwrap();
     poller.remove(|owner| owner == "Sensor goes");
-    assert_eq!(poller.0.0.lock().places.len(), 2);
+    assert_eq!(poller.nudge.0.lock().places.len(), 2);
     stage.wait_for(&["comes 2"]);
     poller.sample_now(&id("goes"));
     poller.sample_now(&id("stays"));
@@ -363,7 +363,7 @@ fn a_source_that_hangs_is_taken_out_all_the_same_and_what_it_answers_is_not_told
     poller.add(mem::take(&mut stage.sources)).unwrap();
     stage.wait_for(&["stuck 1"]);
     gate.send(()).unwrap();
-    wait_until(|| poller.0.0.lock().places.len() == 1);
+    wait_until(|| poller.nudge.0.lock().places.len() == 1);
     let again = |it: &Reading| it.value == Value::from(1);
     assert!(!stage.readings.try_iter().any(|it| again(&it)), "what it answered was told");
 }
@@ -372,7 +372,7 @@ fn a_source_that_hangs_is_taken_out_all_the_same_and_what_it_answers_is_not_told
 fn a_poller_without_sources_has_no_thread_before_the_first_comes() {
     let mut stage = Stage::new();
     let poller = stage.start();
-    assert_eq!(poller.0.0.lock().threads, 0);
+    assert_eq!(poller.nudge.0.lock().threads, 0);
     stage.quick("comes");
     poller.add(mem::take(&mut stage.sources)).unwrap();
     stage.wait_for(&["comes 1"]);

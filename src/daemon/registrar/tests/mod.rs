@@ -26,6 +26,7 @@ use crate::mock::Faults;
 use crate::mock::Publish;
 use crate::model::Health;
 use crate::model::Topic;
+use crate::worker::Pulses;
 
 /// A broker, and the card of a machine.
 struct Machine {
@@ -70,7 +71,9 @@ impl Machine {
         roster.add_registered(kept.entities(&presence.device));
         let (stop, stopped) = bounded(0);
         let entities: Vec<Entity> = roster.entities().cloned().collect();
-        let mut core = Core::start(&config, presence.clone(), entities, Health::default(), stopped).unwrap();
+        let mut core =
+            Core::start(&config, presence.clone(), entities, Health::default(), stopped, Pulses::default())
+                .unwrap();
         let wanted = roster.records(&presence);
         let departed = depart(&mut core, &mut ledger, &wanted, &config, &presence);
         let announcer = Announcer::new(core.handle(), Arc::new(config), Some(ledger), roster.members);
