@@ -65,6 +65,9 @@ fn read_password(settings: &mut Settings<'_>) -> Result<Option<Located<Secret>>,
     let place = Place::File(path.clone());
     match fs::symlink_metadata(&path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        // What the unit has for those who have none (`SetCredential=`, where nothing is an error): without it, systemd would
+        // not start us.
+        _ if read_file(&path, NEWLINE_BYTES).is_ok_and(|(it, _)| matches!(&*it, b"" | b"\n")) => Ok(None),
         // Its permissions are the service manager's affair.
         _ => Ok(Some(Located { value: read_secret(settings, &path, &place, false)?, place })),
     }
@@ -186,6 +189,17 @@ mod tests {
         check("PASSWORD=\nPASSWORD_FILE=", "", true, Some("of manager"));
         check("", "", true, Some("of manager"));
         check("", "", false, None);
+    }
+
+    #[test]
+    fn an_empty_secret_of_the_service_manager_is_none() {
+        let (folder, _) = folder("");
+        let environment = Environment::new("pi", folder.path()).with("CREDENTIALS_DIRECTORY", folder.path());
+        for empty in ["", "\n"] {
+            fs::write(folder.path().join(CREDENTIAL), empty).unwrap();
+            // Nor does it need a user.
+            assert_eq!(Config::load(None, &environment).unwrap().credentials, None);
+        }
     }
 
     #[test]

@@ -65,6 +65,12 @@ impl Environment {
         self.variable("MQTT_CONFIG_FILE").map(Path::new)
     }
 
+    /// The folder that the service manager has made for us, as the variable `name` says: the first where there are several
+    /// (`STATE_DIRECTORY` and its kin in systemd.exec(5)).
+    pub(super) fn given_directory(&self, name: &str) -> Option<&str> {
+        self.variable(name)?.to_str()?.split(':').next()
+    }
+
     /// Where the service manager puts the secrets it was given for us, if it was
     /// (`LoadCredential=` in systemd.exec(5)).
     pub fn credentials_directory(&self) -> Option<&Path> {

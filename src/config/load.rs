@@ -283,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn the_log_file_is_where_the_service_manager_has_its_folder() {
+        let (_root, environment) = machine(&[]);
+        let file = |environment: &Environment| Config::load(None, environment).unwrap().logging.file.unwrap();
+        assert_eq!(file(&environment), Path::new("/var/log/luigi-mqtt.log"));
+        let environment = environment.with("LOGS_DIRECTORY", "/var/log/x:/var/log/y");
+        assert_eq!(file(&environment), Path::new("/var/log/x/luigi-mqtt.log"));
+        let (_root, environment) = machine(&[(DEFAULT_FILES[0], "[Logging]\nLOG_FILE=/mnt/log\n")]);
+        assert_eq!(file(&environment.with("LOGS_DIRECTORY", "/x")), Path::new("/mnt/log"));
+    }
+
+    #[test]
     fn an_empty_variable_overrides_nothing() {
         let (_root, mut environment) = machine(&[(DEFAULT_FILES[0], HOST_A)]);
         for name in ["BROKER_HOST", "BROKER_PORT", "USERNAME", "PASSWORD", "TOPIC_PREFIX", "CONFIG_FILE"] {

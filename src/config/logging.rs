@@ -22,11 +22,14 @@ pub struct Logging {
 
 impl Logging {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Logging, Reported> {
-        let file = match settings.owner() {
-            Owner::Daemon => defaults::LOG_FILE,
-            Owner::Program(_) => defaults::LOG_FILE_OF_PROGRAM,
+        let given = settings.environment().given_directory("LOGS_DIRECTORY");
+        let file = match (settings.owner(), given) {
+            // `/var/log` itself is not for those to write to who are not root.
+            (Owner::Daemon, Some(given)) => format!("{given}/luigi-mqtt.log"),
+            (Owner::Daemon, None) => defaults::LOG_FILE.to_owned(),
+            (Owner::Program(_), _) => defaults::LOG_FILE_OF_PROGRAM.to_owned(),
         };
-        let file = settings.key(LOGGING, "LOG_FILE").or(file, value::path_or_nothing);
+        let file = settings.key(LOGGING, "LOG_FILE").or(&file, value::path_or_nothing);
         let level = settings.key(LOGGING, "LOG_LEVEL").or(defaults::LOG_LEVEL, value::level);
         let max_bytes = settings
             .key(LOGGING, "LOG_MAX_BYTES")

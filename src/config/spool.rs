@@ -23,9 +23,7 @@ pub struct Spool {
 
 impl Spool {
     pub(super) fn read(settings: &mut Settings<'_>) -> Result<Spool, Reported> {
-        // systemd's, for `StateDirectory=` in the unit; a list where there are several.
-        let given = settings.environment().variable("STATE_DIRECTORY").and_then(|it| it.to_str());
-        let given = given.and_then(|it| it.split(':').next());
+        let given = settings.environment().given_directory("STATE_DIRECTORY");
         let default = default_directory(settings.owner(), given);
         let directory = settings.key(SECTION, "DIRECTORY").or_located(&default, value::path);
         let is_set = |it: &Located<PathBuf>| !matches!(it.place, Place::Default { .. });
