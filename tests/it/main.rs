@@ -68,3 +68,4 @@ mod socket_peers;
 mod support;
 mod support_itself;
 mod support_relay;
+mod watchdog;

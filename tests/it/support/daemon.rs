@@ -250,6 +250,7 @@ const STATE: &str = "state";
 const INHERITED: &[&str] = &[
     "CREDENTIALS_DIRECTORY",
     "JOURNAL_STREAM",
+    "LOGS_DIRECTORY",
     "MOCK_MODE",
     "MQTT_BROKER_HOST",
     "MQTT_BROKER_PORT",
@@ -260,6 +261,8 @@ const INHERITED: &[&str] = &[
     "NOTIFY_SOCKET",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
 ];
 
 /// What a Pi Zero W has to say of itself.
