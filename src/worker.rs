@@ -189,6 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn a_watched_thread_that_ends_by_itself_is_late_until_nobody_needs_it() {
+        let (round, start) = (Duration::from_secs(3600), Instant::now());
+        let pulses = Pulses::new(round, start);
+        let worker = Worker::spawn_watched("gone", &pulses, |_, pulse| _ = pulse.sleeps_until(None)).unwrap();
+        while !worker.has_ended() {
+            thread::yield_now();
+        }
+        assert_eq!((pulses.late(start), pulses.late(start + 2 * round)), (vec![], vec!["gone"]));
+        drop(worker);
+        assert!(pulses.late(start + 2 * round).is_empty());
+    }
+
+    #[test]
     fn a_full_outlet_drops_the_newest_and_counts() {
         let (sender, receiver) = bounded(1);
         let outlet = Outlet::new(sender);
