@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::{getsockopt, sockopt};
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
 use super::ClientId;
 
@@ -41,14 +41,15 @@ impl Peer {
         Ok(Peer { client, pid, uid: found.uid(), gid: found.gid() })
     }
 
-    /// Whether it is one of those: root always; else by its main group, or because the machine lists its user in the group.
+    /// Whether it is one of those: root always, and our own user, which is `systemctl reload`; else by its main group, or because the
+    /// machine lists its user in the group.
     ///
     /// Reads `/etc/passwd` and `/etc/group`, so ask once a connection. With musl, as the released program is linked, it is
     /// these two files alone; with glibc whatever `nsswitch.conf(5)` names. A group that a process has by other means (`sg`, a
     /// unit's `SupplementaryGroups=`) counts only as its main one: the kernel tells no more of a peer by `SO_PEERCRED`.
     pub fn is_in(&self, group: &Membership) -> bool {
         match group {
-            _ if self.uid == 0 => true,
+            _ if self.uid == 0 || self.uid == geteuid().as_raw() => true,
             Membership::Everyone => true,
             Membership::Root => false,
             Membership::Group(gid) => self.gid == *gid || is_listed(self.uid, *gid),
@@ -98,9 +99,10 @@ mod tests {
     const UNKNOWN: u32 = 4_000_000_000;
 
     #[test]
-    fn root_is_in_every_group() {
+    fn root_and_we_ourselves_are_in_every_group() {
         for group in [Membership::Everyone, Membership::Root, Membership::Group(UNKNOWN)] {
             check(0, 0, &group, true);
+            check(geteuid().as_raw(), UNKNOWN, &group, true);
         }
     }
 

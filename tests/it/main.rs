@@ -68,4 +68,5 @@ mod socket_peers;
 mod support;
 mod support_itself;
 mod support_relay;
+mod units;
 mod watchdog;
