@@ -181,11 +181,16 @@ fn a_source_and_a_broker_that_do_not_answer_are_no_threads_that_stand_still() {
     let silent = SilentPeer::start();
     let configuration = Configuration::new(silent.port())
         .set("Client", "CONNECTION_TIMEOUT", "300")
-        .set("Sensor attic", "PATH", "/data/attic")
-        .set("Sensor attic", "INTERVAL", "1");
-    let launch = Launch::new(&configuration.text()).machine_file("data/room", "5");
-    mkfifo(&launch.folder().join("machine/data/attic"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        // One for which no thread is kept ready that could lead on.
+        .set("Host", "SENSORS", "load")
+        .set("Host", "INTERVAL", "1");
+    let launch = Launch::new(&configuration.text());
+    let load = launch.folder().join("machine/proc/loadavg");
     let (daemon, manager) = Manager::start(launch);
+    // Who reads it waits for ever.
+    let pipe = load.with_extension("pipe");
+    mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    fs::rename(pipe, load).unwrap();
     manager.wait_for_signs(6);
     assert!(silent.accepted() > 0);
     assert_eq!(daemon.count("does not go on"), 0, "{:#?}", daemon.lines());
