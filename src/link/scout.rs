@@ -81,7 +81,11 @@ impl Scout {
         options.client.id.push_str("-probe");
         let (both, warned) = ((yielded, floor.clone()), Vec::new());
         let walk = Walk { options, events, errands, reports, current, floor: both, warned };
-        match Worker::spawn_watched("scout", pulses, move |stop, pulse| walk.run(interval, &stop, &pulse)) {
+        let body = move |stop: Stop, pulse: Pulse| {
+            walk.run(interval, &stop, &pulse);
+            pulse.rests();
+        };
+        match Worker::spawn_watched("scout", pulses, body) {
             Ok(worker) => Some(Scout { worker, reports: reported, floor }),
             Err(cause) => {
                 log::warn!("no thread to look for the other brokers with: {cause}");
@@ -229,6 +233,8 @@ const WORD_LIMIT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::link::peer::{CONNACK, LIMIT, Peer, Wire, options_for, puback};
     use crate::link::{Link, Session};
@@ -239,6 +245,7 @@ mod tests {
         events: Receiver<LinkEvent>,
         first: Peer,
         second: Peer,
+        pulses: Pulses,
     }
 
     impl Pair {
@@ -248,7 +255,9 @@ mod tests {
             options.will.iter_mut().for_each(|it| it.retain = true);
             change(&mut options);
             let (told, events) = bounded(64);
-            Pair { link: Link::start(options, told).unwrap(), events, first, second }
+            let pulses = Pulses::new(Duration::from_secs(1), Instant::now());
+            let link = Link::start_watched(options, told, &pulses).unwrap();
+            Pair { link, events, first, second, pulses }
         }
 
         /// One that is connected to the second, because the first did not let it in.
@@ -369,6 +378,21 @@ mod tests {
         take_offline(scout_at(&pair.first));
         pair.told();
         assert!(pair.events.is_empty());
+    }
+
+    #[test]
+    fn a_scout_that_has_nothing_left_to_do_is_no_thread_that_stands_still() {
+        let (pair, _session, _at_second) = Pair::driven_from_the_first(stay);
+        let scout = scout_at(&pair.first);
+        let began = Instant::now();
+        let is_late = || pair.pulses.late(began + Duration::from_secs(1 << 20)).contains(&"scout");
+        assert!(is_late());
+        take_offline(scout);
+        pair.told();
+        while is_late() {
+            assert!(began.elapsed() < LIMIT);
+            thread::yield_now();
+        }
     }
 
     #[test]

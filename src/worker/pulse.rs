@@ -61,6 +61,13 @@ impl Pulse {
         Some(wakes)
     }
 
+    /// Promises nothing any more: the thread ends because all is done.
+    pub fn rests(&self) {
+        if let Some((_, beat)) = &self.0 {
+            beat.promise(NEVER);
+        }
+    }
+
     /// Promises to have turned within `limit` of now: what is to be done is bounded by that, or the wait is.
     pub fn turns_within(&self, limit: Duration) {
         if let Some((ward, beat)) = &self.0 {
@@ -165,6 +172,11 @@ mod tests {
     #[test]
     fn the_newest_promise_counts_and_before_the_first_there_is_none() {
         check(|_, _| {}, &[(1000.0, false)]);
+        let ended = |it: &Pulse, _| {
+            it.sleeps_until(None);
+            it.rests();
+        };
+        check(ended, &[(1000.0, false)]);
         let twice = |it: &Pulse, start| {
             it.sleeps_until(Some(start + ROUND / 2));
             it.turns_within(2 * ROUND);
