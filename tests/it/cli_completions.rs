@@ -1,5 +1,7 @@
 //! `luigi-mqtt completions`.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::Outcome;
@@ -11,7 +13,7 @@ fn bash_completes_commands_and_options() {
     let script = Outcome::of(&mut bare(&["completions", "bash"], root.path()), b"");
     assert_eq!((script.errors.as_str(), script.code), ("", 0));
     let file = root.path().join("completions");
-    std::fs::write(&file, script.output).unwrap();
+    fs::write(&file, script.output).unwrap();
     let completed = |words: &[&str]| {
         // What bash does when somebody presses Tab behind the last word.
         let press = r#"source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
@@ -35,4 +37,15 @@ fn there_are_some_for_each_shell() {
         assert!(outcome.code == 0 && outcome.output.contains(part), "{outcome:?}");
     }
     assert_eq!(Outcome::of(&mut bare(&["completions", "csh"], root.path()), b"").code, 2);
+}
+
+#[test]
+fn those_in_packaging_are_these() {
+    let root = tempfile::tempdir().unwrap();
+    for (shell, name) in [("bash", "luigi-mqtt.bash"), ("zsh", "_luigi-mqtt"), ("fish", "luigi-mqtt.fish")] {
+        let outcome = Outcome::of(&mut bare(&["completions", shell], root.path()), b"");
+        let kept = format!("packaging/completions/{name}");
+        let there = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&kept)).unwrap();
+        assert!(there == outcome.output, "out of date: cargo run -- completions {shell} >{kept}");
+    }
 }

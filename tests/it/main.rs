@@ -49,6 +49,7 @@ mod mosquitto_socket;
 mod mosquitto_subscribe;
 mod mosquitto_tls;
 mod mosquitto_tls_client;
+mod packaging;
 mod python_client;
 mod readme;
 mod scenario_announce;
