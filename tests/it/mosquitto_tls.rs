@@ -11,9 +11,12 @@ use crate::support::EVERYWHERE;
 use crate::support::EncryptedBroker;
 use crate::support::Folder;
 use crate::support::IPV6;
+use crate::support::LIMIT;
+use crate::support::Relay;
 use crate::support::Request;
 use crate::support::TlsVersion;
 use crate::support::loopback_of_version_6;
+use crate::support::wait_until_or;
 
 /// A broker with a listener for each kind of certificate, all named for it.
 fn broker_of_every_kind(version: TlsVersion) -> EncryptedBroker {
@@ -155,4 +158,37 @@ fn the_next_broker_takes_the_place_of_one_that_is_not_trusted_which_is_not_gone_
         assert!(line.contains("certificate is not for localhost"), "{line}");
     }
     assert_eq!(daemon.count("] connected to the broker"), 1, "{:#?}", daemon.lines());
+}
+
+#[test]
+fn each_connection_has_a_thread_of_its_own_which_goes_with_it_and_the_last_one_ends_in_order() {
+    let broker = broker_of_every_kind(TlsVersion::Tls13);
+    let relay = Relay::start(broker.port("good"));
+    let configuration = broker
+        .trusting("ca.pem", "good")
+        .set("Broker", "PORT", relay.port())
+        .set("Client", "CLIENT_ID", "leaver")
+        .set("Client", "RECONNECT_DELAY_MAX", "1");
+    let mut daemon = Daemon::start(&configuration.text());
+    for sessions in 1..4 {
+        daemon.wait_for_lines("] connected to the broker", sessions);
+        let is_one = || tls_threads(daemon.id()) == 1;
+        wait_until_or("one thread `tls`", LIMIT, is_one, || tls_threads(daemon.id()));
+        if sessions < 3 {
+            relay.cut();
+            relay.mend();
+        }
+    }
+    daemon.terminate();
+    assert!(daemon.wait_exit(LIMIT).success());
+    // So Mosquitto has it of a client that has said DISCONNECT; it has no will to send then.
+    let is_told = || broker.mosquitto.log().contains("Client leaver disconnected.");
+    wait_until_or("an orderly end", LIMIT, is_told, || broker.mosquitto.log());
+}
+
+/// How many threads of the process `id` carry the bytes of a TLS connection.
+fn tls_threads(id: u32) -> usize {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).unwrap().flatten();
+    let names = threads.filter_map(|it| fs::read_to_string(it.path().join("comm")).ok());
+    names.filter(|it| it.trim_end() == "tls").count()
 }
