@@ -132,6 +132,19 @@ fn the_last_words_at_the_door_arrive_before_an_orderly_end() {
 }
 
 #[test]
+fn once_a_tunnel_is_dropped_its_last_words_are_sent_so_the_process_may_end() {
+    let peer = TlsPeer::new("127.0.0.1", Speech::Tls13);
+    for _ in 0..10 {
+        let Ends { tunnel, mut door, broker } = Ends::of(&peer);
+        door.write_all(&[0xe0, 0]).unwrap();
+        drop((door, tunnel));
+        // Not a moment later: what is sent on the loopback device is there.
+        broker.get_ref().set_nonblocking(true).unwrap();
+        assert!(broker.get_ref().peek(&mut [0]).is_ok_and(|it| it == 1));
+    }
+}
+
+#[test]
 fn the_end_of_the_broker_comes_to_the_door_after_all_it_has_said_with_its_reason() {
     let polite: fn(&mut SslStream<TcpStream>) = |it| drop(it.shutdown());
     let bare: fn(&mut SslStream<TcpStream>) = |it| it.get_ref().shutdown(Shutdown::Both).unwrap();
