@@ -53,10 +53,7 @@ impl House {
         let step = lines.iter().find_map(|it| it.strip_prefix("ok  name look-up: "));
         let step = step.unwrap_or_else(|| panic!("{lines:#?}"));
         let (addresses, origin) = found.split_once(", by ").unwrap();
-        assert!(
-            step.starts_with(&format!("{addresses} in ")) && step.ends_with(&format!(" ms, by {origin}")),
-            "{step}"
-        );
+        assert!(step.starts_with(addresses) && step.ends_with(&format!(" ms, by {origin}")), "{step}");
         assert_eq!(code, Some(0), "{lines:#?}");
         let daemon = self.launch(&configuration()).start();
         daemon.wait_for_line(CONNECTED);
@@ -113,12 +110,7 @@ fn a_broker_is_found_on_the_second_interface() {
 #[test]
 fn the_avahi_of_this_machine_is_asked_where_there_is_one_and_not_waited_for_if_it_hangs() {
     for (ours, theirs, from, found) in [
-        (
-            &["10.9.0.1/24", "fe80::1/64"][..],
-            &["10.9.0.2/24", "fe80::2/64"][..],
-            "10.9.0.1",
-            "10.9.0.2, fe80::2",
-        ),
+        (&["10.9.0.1/24", "fe80::1/64"][..], &["10.9.0.2/24", "fe80::2/64"][..], "10.9.0.1", "10.9.0.2"),
         (&["fe80::1/64"], &["fe80::2/64"], "fe80::1", "fe80::2"),
     ] {
         let house = House::new(ours, theirs);
