@@ -19,6 +19,8 @@ struct House {
     mosquitto: Mosquitto,
     hall: Host,
     pi: Host,
+    /// Whoever else there is, wired to the broker's host.
+    neighbour: Host,
 }
 
 impl House {
@@ -31,14 +33,14 @@ impl House {
 
     #[track_caller]
     fn with_listeners(ours: &[&str], theirs: &[&str], listeners: &str) -> House {
-        let [pi, hall, other] = Host::some();
-        hall.wire("eth6", &[], &other, "eth0", &[]);
+        let [pi, hall, neighbour] = Host::some();
+        hall.wire("eth6", &[], &neighbour, "eth0", &[]);
         pi.wire("eth0", ours, &hall, "eth7", theirs);
         let (starter, extra) = (hall.starter(), listeners.to_owned());
         let mosquitto = Mosquitto::start(MosquittoOptions { starter, extra, ..Default::default() });
         // The check need not wait for Home Assistant then.
         mosquitto.publish("homeassistant/status", "online", true);
-        House { mosquitto, hall, pi }
+        House { mosquitto, hall, pi, neighbour }
     }
 
     #[track_caller]
@@ -99,9 +101,9 @@ fn a_broker_is_found_where_there_is_no_ipv4() {
 #[test]
 fn a_broker_is_found_on_the_second_interface() {
     let house = House::new(&[], &[]);
-    let [neighbour] = Host::some();
     // The neighbour has the same address in its network, and nothing at it: the number of the interface has to be right.
-    house.pi.wire("eth1", &["10.8.0.1/24", "fe80::1/64"], &neighbour, "eth0", &["10.8.0.2/24", "fe80::2/64"]);
+    let (ours, theirs) = (["10.8.0.1/24", "fe80::1/64"], ["10.8.0.2/24", "fe80::2/64"]);
+    house.pi.wire("eth1", &ours, &house.neighbour, "eth1", &theirs);
     house.pi.wire("eth2", &["fe80::1/64"], &house.hall, "eth8", &["fe80::2/64"]);
     let _avahi = Avahi::start(&house.hall, "homeassistant");
     house.check_connects("fe80::1", "fe80::2, by mDNS on eth2");
