@@ -312,9 +312,9 @@ fn first_line(text: &[u8]) -> String {
 }
 
 /// Variables of ours that no other program is to have: a password, where the secrets lie, by which the service manager
-/// would take others for us (systemd, `sd_notify(3)`, `sd_watchdog_enabled(3)`), by which it tells which sockets are ours
-/// (`sd_listen_fds(3)`), and by which our unit spares us the certificates of the system, which `curl` needs.
-const NOT_INHERITED: [&str; 9] = [
+/// would take others for us (systemd, `sd_notify(3)`, `sd_watchdog_enabled(3)`), and by which it tells which sockets are ours
+/// (`sd_listen_fds(3)`).
+const NOT_INHERITED: [&str; 8] = [
     "MQTT_PASSWORD",
     "CREDENTIALS_DIRECTORY",
     "LISTEN_FDNAMES",
@@ -323,7 +323,6 @@ const NOT_INHERITED: [&str; 9] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
-    "SSL_CERT_FILE",
 ];
 /// More than any value needs, and what a pipe holds.
 const MOST_OUTPUT: usize = 64 * 1024;

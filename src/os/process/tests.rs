@@ -70,7 +70,7 @@ fn no_program_gets_what_is_only_for_us() {
         "LISTEN_FDS",
         "LISTEN_PID",
         "NOTIFY_SOCKET",
-        "SSL_CERT_FILE",
+        "WATCHDOG_USEC",
     ] {
         assert_eq!(variables.get(OsStr::new(name)), Some(&None), "{name}");
     }
