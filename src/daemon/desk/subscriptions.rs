@@ -12,7 +12,7 @@ use crate::protocol::Answer;
 use crate::protocol::Code;
 use crate::protocol::Failure;
 
-/// The subscriptions of one program: 32 at most, each with a mailbox that holds 1,024 messages or 1 MiB, of which the oldest
+/// The subscriptions of one program: 32 at most, each with a mailbox that holds 1,024 messages or 128 KiB, of which the oldest
 /// go first. Dropping it ends them.
 #[derive(Default)]
 pub(super) struct Subscriptions {
@@ -51,7 +51,8 @@ impl Subscriptions {
         let id = handle.subscription_id();
         let (closing, bell) = (handle.clone(), bell.clone());
         let (mailbox, messages) = Mailbox::ringing(move || closing.unsubscribe(id), move || bell.ring());
-        let subscriber = Subscriber { id, owner: None, filter, qos, mailbox };
+        let subscriber =
+            Subscriber { id, owner: None, filter, qos, mailbox: mailbox.with_room_for(MOST_BYTES) };
         if handle.subscribe(subscriber).is_none() {
             return Err(Failure::new(Code::Ended, "the daemon ends"));
         }
@@ -89,3 +90,6 @@ impl Subscriptions {
 
 /// As many as a program needs that knows what it wants.
 const MOST: usize = 32;
+/// Of messages that wait in one. All subscriptions of all programs together, 128, then hold 16 MiB: what a machine with 512 MB can
+/// spare for programs that do not read.
+const MOST_BYTES: usize = 128 << 10;
