@@ -223,9 +223,30 @@ impl Following {
     /// Has `watcher` note what changes, and what there is.
     fn watch(&mut self, watcher: Watcher) {
         self.registry.ids().for_each(|it| watcher.find(it));
+        // In a quiet house nothing else notices for days that others have gone.
+        self.watchers.retain(Watcher::is_watched);
         self.watchers.push(watcher);
     }
 }
 
 /// How many of those that are announced are told at once: each has to be parsed, and others wait for the bridge meanwhile.
 const AT_ONCE: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::tests::presence;
+
+    #[test]
+    fn those_who_have_gone_leave_nothing_behind_where_no_device_changes() {
+        let registry = Registry::new(presence().topics.discovery_prefix(), None, Limits::default());
+        let mut following = Following { registry, watchers: Vec::new(), heard: Instant::now() };
+        let (_stays, watcher) = Watch::new(|| {});
+        following.watch(watcher);
+        for _ in 0..1_000 {
+            let (_goes, watcher) = Watch::new(|| {});
+            following.watch(watcher);
+        }
+        assert_eq!(following.watchers.len(), 2, "who stays, and who went last");
+    }
+}

@@ -63,6 +63,11 @@ impl Watcher {
         true
     }
 
+    /// Whether anybody watches still.
+    pub(super) fn is_watched(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
     /// Notes that there is the device `id`.
     pub(super) fn find(&self, id: &Arc<str>) {
         self.0.upgrade().into_iter().for_each(|seen| seen.note(id, Sighting::Came));
