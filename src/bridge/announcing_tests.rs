@@ -349,7 +349,7 @@ fn what_is_found_later_and_known_from_elsewhere_takes_leave_of_that_first_and_al
         let mut last = rig.after(1_000);
         last.extend(rig.arrived.recv_timeout(LIMIT).iter().map(short));
         assert_eq!(last, [EMPTIED, "sensor/old/c ", "luigi/pi/b 5"]);
-        assert_eq!(heard.len(), 2);
+        assert_eq!(heard.len(), 1, "the last speaks for both");
     }
 }
 

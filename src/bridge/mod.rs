@@ -240,6 +240,9 @@ impl Bridge {
     /// through it; discovery likewise, after the last group. When `after` is acknowledged too, `done` gets a
     /// message, if it has room. A connection that is lost meanwhile changes nothing of that; what was not acknowledged then
     /// is sent again, with all of its group.
+    ///
+    /// Where this is asked for again before that, what was asked first is done first, but for what is newer on the same topic; the
+    /// channel of the first closes, and `done` hears for both.
     pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
         self.departure.add(before, after, done);
     }

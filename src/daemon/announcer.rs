@@ -51,8 +51,8 @@ struct State {
     awaited: BTreeSet<ObjectId>,
     /// How often something was removed.
     removals: u64,
-    /// What brings a message each when the broker has taken what was announced elsewhere before.
-    departing: Vec<Receiver<()>>,
+    /// What brings a message when the broker has taken what was announced elsewhere before, or closes where more came to that.
+    departing: Option<Receiver<()>>,
     /// Whether a thread waits for the broker to have taken what was removed.
     is_settling: bool,
     /// That thread, or the last one.
@@ -88,7 +88,7 @@ impl Announcer {
             ledger,
             awaited,
             removals: 0,
-            departing: Vec::new(),
+            departing: None,
             is_settling: false,
             settling: None,
         });
@@ -301,7 +301,7 @@ impl Announcer {
     /// where there is one.
     pub(super) fn settle(&self, departed: Option<Receiver<()>>) {
         let mut state = self.state();
-        state.departing.extend(departed);
+        state.departing = departed.or(state.departing.take());
         if state.ledger.is_none() || state.is_settling {
             return; // It looks again before it ends.
         }
@@ -325,18 +325,19 @@ impl Announcer {
     fn wait(&self, stop: &Stop) {
         loop {
             let mut state = self.state();
-            let (departing, before) = (mem::take(&mut state.departing), state.removals);
+            let (departing, before) = (state.departing.take(), state.removals);
             drop(state);
             let (tell, told) = bounded(1);
-            if !departing.iter().all(|departed| has_come(departed, stop)) {
-                return;
+            // Where it is closed, the bridge knows of the next already, or is told nothing any more.
+            if let Some(departed) = departing {
+                has_come(&departed, stop);
             }
             self.0.handle.when_announced(tell);
             if !has_come(&told, stop) {
                 return;
             }
             let mut state = self.state();
-            if state.removals == before && state.departing.is_empty() {
+            if state.removals == before && state.departing.is_none() {
                 state.forget(&self.records(), &self.config());
                 state.is_settling = false;
                 return;

@@ -195,3 +195,20 @@ fn what_moves_is_announced_where_it_is_now_removed_where_it_was_and_noted_so() {
     wait_until("the old places to be forgotten", || !ledger().contains(attic.as_str()));
     assert_eq!(rig.known(), 2, "{}", ledger());
 }
+
+#[test]
+fn what_moves_again_before_the_broker_has_heard_of_it_is_forgotten_wherever_it_was() {
+    let mut rig = Rig::start(Faults::default());
+    rig.announcer.announce("Sensor attic", &sensor("attic", "Attic"));
+    wait_until("the sensor", || rig.announcement("attic").contains("Attic"));
+    for place in ["first", "second"] {
+        rig.move_to(&format!("[Topics]\nDISCOVERY_PREFIX={place}\n"));
+    }
+    let at = |prefix: &str| rig.retained(&format!("{prefix}/sensor/luigi-pi/attic/config"));
+    wait_until("the sensor, where it is now", || at("second").contains("Attic"));
+    wait_until("nothing where it was", || at("homeassistant").is_empty() && at("first").is_empty());
+    let ledger = || fs::read_to_string(rig.folder.path().join("ledger.json")).unwrap_or_default();
+    wait_until("both former places to be forgotten", || {
+        !["homeassistant/", "first/"].iter().any(|it| ledger().contains(it))
+    });
+}
