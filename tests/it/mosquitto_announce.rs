@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -127,18 +127,29 @@ fn leave_is_taken_in_order_though_the_connection_is_lost_after_each_step() {
 #[test]
 fn what_a_device_loses_is_told_once_and_what_is_left_is_retained() {
     let mosquitto = Mosquitto::start(MosquittoOptions::default());
-    let porch = Porch::start(mosquitto.port(), |_| {});
+    let (pause, pauses) = bounded::<Receiver<Infallible>>(0);
+    let porch = Porch::start(mosquitto.port(), |it| {
+        it.between_events(Instant::now(), move |now| {
+            let _ = pauses.try_recv().map(|until| until.recv());
+            now + QUICK
+        });
+    });
     porch.wait_announced();
     let observer = Observer::start(&mosquitto, &["homeassistant/#"]);
     observer.clear();
+    // The bridge stands still meanwhile and finds both at once, however long this thread waits for its turn in between.
+    let (go_on, until) = bounded(0);
+    pause.send_timeout(until, LIMIT).expect("the bridge stands still within the limit");
     for id in ["door", "wind"] {
         porch.handle.register(Sensor::new(id, "Name").build().unwrap()).unwrap();
     }
+    drop(go_on);
     porch.wait_announced();
     porch.handle.unregister(ObjectId::new("door").unwrap());
     porch.wait_announced();
     let says = |seen: &Seen, id: &str| seen.text().contains(&format!(r#""{id}":{{"platform":"sensor","#));
     let removes = |seen: &Seen| seen.text().contains(r#""door":{"platform":"sensor"}"#);
+    observer.wait_for("three announcements", LIMIT, |it| it.len() >= 3);
     let told: Vec<_> =
         observer.messages().iter().map(|it| (says(it, "door"), removes(it), says(it, "wind"))).collect();
     assert_eq!(told, [(true, false, true), (false, true, true), (false, false, true)]);
