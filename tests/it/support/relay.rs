@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{self, setsockopt, shutdown, sockopt};
 
 use super::net::lasting_port;
 use super::wait::{LIMIT, wait_until};
@@ -237,9 +237,12 @@ impl Network {
         }
         self.weather = weather;
         if weather == Weather::Refusing {
-            self.listener = None;
+            // A process that somebody starts at this moment holds it too, until it is what it is to be: closed for that one as well.
+            if let Some(listener) = self.listener.take() {
+                shutdown(listener.as_raw_fd(), socket::Shutdown::Both).expect("it listens");
+            }
         } else if self.listener.is_none() {
-            // A process that somebody starts at this moment may hold what we have closed, until it is what it is to be.
+            // Such a process holds the port.
             wait_until("the relay's port to be free again", LIMIT, || {
                 self.listener = TcpListener::bind(self.address).ok();
                 self.listener.is_some()
