@@ -179,6 +179,8 @@ fn each_device_is_announced_in_one_message_and_what_changes_together_goes_togeth
 fn a_state_that_the_broker_does_not_keep_is_told_again_to_a_home_assistant_that_was_slow() {
     let expires = |id| Sensor::new(id, "Name").expire_after(Duration::from_secs(60)).build().unwrap();
     let mut rig = Rig::new(Form::Entity, [expires("attic"), sensor("kept")]);
+    let (work, rests) = bounded(9);
+    rig.bridge.after_work(rig.now, move || work.try_send(()).unwrap());
     rig.arrived();
     for id in ["attic", "kept"] {
         let reading = Reading::new(ObjectId::new(id).unwrap(), "5".into());
@@ -195,6 +197,10 @@ fn a_state_that_the_broker_does_not_keep_is_told_again_to_a_home_assistant_that_
     assert_eq!((rig.next().as_str(), rig.bridge.echo), ("luigi/pi/attic 5", None));
     rig.deliver();
     assert_eq!(rig.arrived.try_iter().count(), 0, "one that the broker keeps is not missed");
+    rig.pass(9_999);
+    assert_eq!(rests.try_iter().count(), 0, "there was much to do until a moment ago");
+    rig.pass(1);
+    assert_eq!(rests.try_iter().count(), 1);
 }
 
 #[test]

@@ -116,6 +116,8 @@ pub struct Bridge {
     drops_seen: u64,
     /// What somebody else has done here.
     chore: Option<Chore>,
+    /// What they have done here after much work.
+    rest: Option<Chore>,
 }
 
 /// What was not delivered before the end of the connection.
@@ -166,6 +168,7 @@ pub fn new(
         readings: readings.clone(),
         drops_seen: 0,
         chore: None,
+        rest: None,
     };
     if bridge.spooling.has_backlog() {
         let order = bridge.outbox.open_spool(Instant::now());
@@ -249,8 +252,17 @@ impl Bridge {
 
     /// Has `act` called at `due`, and then whenever it has said: between two events, on the thread of the bridge. It must not wait for
     /// anything; and whoever sees it done knows that the loop turns.
-    pub fn between_events(&mut self, due: Instant, act: impl FnMut(Instant) -> Instant + Send + 'static) {
-        self.chore = Some(Chore::new(due, act));
+    pub fn between_events(&mut self, due: Instant, mut act: impl FnMut(Instant) -> Instant + Send + 'static) {
+        self.chore = Some(Chore::new(due, move |now| Some(act(now))));
+    }
+
+    /// Has `act` called, on the thread of the bridge, where it has much behind it that comes again seldom: 20 s after `now`, and after
+    /// each time that it has announced all its entities. It must not wait for anything.
+    pub fn after_work(&mut self, now: Instant, mut act: impl FnMut() + Send + 'static) {
+        self.rest = Some(Chore::new(now + REST, move |_| {
+            act();
+            None
+        }));
     }
 
     /// Handles events, one at a time, until told to stop or the link has ended.
@@ -340,7 +352,7 @@ impl Bridge {
             .chain(step)
             .chain(echo)
             .chain(device)
-            .chain(self.chore.as_ref().map(Chore::due))
+            .chain(self.chore.iter().chain(&self.rest).filter_map(Chore::due))
             .chain(self.outbox.order_due(Instant::now(), self.situation()))
             .min()
     }
@@ -355,6 +367,8 @@ impl Bridge {
     }
 }
 
+/// How long after it has begun or announced all the bridge has told everything again, and Home Assistant has taken it in.
+const REST: Duration = Duration::from_secs(20);
 /// How many requests wait for the bridge; one more waits with its caller.
 const REQUESTS: usize = 16;
 /// How many readings wait for the bridge; one more is dropped. A loop turn takes microseconds, so this is

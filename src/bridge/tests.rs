@@ -121,6 +121,18 @@ fn sent(bridge: &mut Bridge, now: Instant) -> Vec<String> {
 }
 
 #[test]
+fn without_a_connection_too_the_work_of_the_beginning_has_an_end() {
+    let (mut bridge, now) = (bridge(), Instant::now());
+    let (work, rests) = bounded(9);
+    bridge.after_work(now, move || work.try_send(()).unwrap());
+    for (seconds, expected) in [(0, 0), (19, 0), (20, 1), (100, 0)] {
+        bridge.handle(Event::Tick, now + Duration::from_secs(seconds));
+        assert_eq!(rests.try_iter().count(), expected, "after {seconds} s");
+    }
+    assert_eq!(bridge.deadline(), None, "nothing is left to wake up for");
+}
+
+#[test]
 fn online_comes_after_all_discovery_even_if_it_waits_from_the_connection_before() {
     let (mut bridge, now) = (bridge(), Instant::now());
     bridge.announce_availability(true);

@@ -6,7 +6,7 @@ use crossbeam_channel::Sender;
 
 use super::announcement::Announcement;
 use super::event::{Event, Inbox, Post, Request, Subscriber, Telling, Told};
-use super::{ACKNOWLEDGE_LIMIT, Bridge};
+use super::{ACKNOWLEDGE_LIMIT, Bridge, REST};
 use crate::dispatch::SubscriptionId;
 use crate::link::LinkError;
 use crate::link::LinkEvent;
@@ -66,7 +66,7 @@ impl Bridge {
         self.send(now);
         self.store(now);
         self.report(now);
-        self.chore.iter_mut().for_each(|it| it.tick(now));
+        self.chore.iter_mut().chain(&mut self.rest).for_each(|it| it.tick(now));
     }
 
     /// Takes what somebody was told is accepted; `notice` hears what becomes of it.
@@ -252,6 +252,7 @@ impl Bridge {
             (Announcement::Settling { .. }, Announcement::Done) => {
                 log::info!("announced {} entities to Home Assistant", self.entities.len());
                 self.echo = Some(now + ECHO);
+                self.rest.iter_mut().for_each(|it| it.put_off(now + REST));
                 let (messages, done) = self.departure.last();
                 messages.into_iter().for_each(|it| self.say(it, now));
                 self.awaiting.extend(done);

@@ -68,6 +68,11 @@ impl Core {
         self.bridge.between_events(due, act);
     }
 
+    /// Has something done where much is behind the bridge that comes again seldom, as [`Bridge::after_work`].
+    pub fn after_work(&mut self, now: Instant, act: impl FnMut() + Send + 'static) {
+        self.bridge.after_work(now, act);
+    }
+
     /// Has what an earlier run announced removed and moved, as [`Bridge::depart`].
     pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
         self.bridge.depart(before, after, done);

@@ -23,6 +23,7 @@ use crate::config::Logging;
 use crate::entity::Entity;
 use crate::model::Chain;
 use crate::model::Health;
+use crate::os;
 use crate::service::Notifier;
 use crate::service::logging;
 use crate::service::signal::Ending;
@@ -112,6 +113,7 @@ impl Reloader {
         drop(running);
         // Whoever waits to end looks again.
         shared.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        os::unmap_idle_code();
         match &outcome {
             Ok(reloaded) => log::info!("{reloaded}"),
             Err(error) => log::error!("the configuration is not taken over: {}", Chain(error)),

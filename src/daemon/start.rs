@@ -24,6 +24,7 @@ use crate::ledger::Ledger;
 use crate::ledger::Record;
 use crate::mock::Rehearsal;
 use crate::model::Health;
+use crate::os;
 use crate::os::Bell;
 use crate::service::Notifier;
 use crate::service::Watchdog;
@@ -113,6 +114,7 @@ impl Started {
         if let Some(mut watchdog) = watchdog {
             core.between_events(Instant::now(), move |now| watchdog.turn(now));
         }
+        core.after_work(Instant::now(), os::unmap_idle_code);
         Ok(Started { core, renewals, reloader, ending, store, notifier, rehearsal })
     }
 }

@@ -4,7 +4,9 @@ mod bell;
 pub mod file;
 pub mod gpio;
 mod halt;
+mod mapped;
 pub mod process;
 
 pub use bell::Bell;
 pub use halt::Halt;
+pub use mapped::unmap_idle_code;

@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("rumqttc", &["src/link/", "src/mock/packet.rs"]),
     ("openssl::", &["src/link/tls/"]),
+    ("unsafe_code", &["src/os/mapped.rs"]),
     ("NOTIFY_SOCKET", &["src/service/notify.rs", "src/os/process"]),
 ];
 
