@@ -16,7 +16,9 @@ use nix::sys::mman::{MmapAdvise, madvise};
 /// Where the kernel does not tell what it has mapped (`/proc`), nothing happens.
 pub fn unmap_idle_code() {
     let Ok(maps) = File::open("/proc/self/smaps") else { return };
-    untouched(BufReader::new(maps)).for_each(forget);
+    // All of it is read first: what reads it is code, too.
+    let untouched: Vec<_> = untouched(BufReader::new(maps)).collect();
+    untouched.into_iter().for_each(forget);
 }
 
 /// The ranges of addresses at which nothing can be but what a file says: read-only mappings without a page of their own,
