@@ -12,8 +12,8 @@ use nix::sys::mman::{MmapAdvise, madvise};
 /// needed for a start or a handshake no longer counts as ours (`RssFile`, proc_pid_status(5)), and is the first to
 /// go where memory gets short. It stays in the page cache until then. Worth it where much has run that will not soon run again.
 ///
-/// Blocks for less than a millisecond on a Pi Zero, and what runs next for a fault of some microseconds for each 64 kB of it.
-/// Where the kernel does not tell what it has mapped (`/proc`), nothing happens.
+/// Blocks for as long as the kernel takes to list what is mapped, some twenty ranges in a static program; what runs next pays with a page
+/// fault for each 64 kB of it, without a look at the card. Where the kernel does not tell what it has mapped (`/proc`), nothing happens.
 pub fn unmap_idle_code() {
     let Ok(maps) = File::open("/proc/self/smaps") else { return };
     // All of it is read first: what reads it is code, too.
