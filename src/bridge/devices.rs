@@ -5,7 +5,7 @@
 //! time between two messages of a device. And it keeps what a message does not mention: what is to go is mentioned once with
 //! its platform alone, and comes back, on another platform or device, after that only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Bridge;
@@ -185,6 +185,22 @@ impl Presence {
             Form::Entity => self.topics.config(entity.platform(), entity.id()),
             Form::Device => self.topics.device_config(self.device_of(entity)),
         }
+    }
+
+    /// Where the broker may keep messages of `entity`, or of the device that it belongs to, beside its announcement: availability, state,
+    /// attributes.
+    pub fn told_on(&self, entity: &Entity) -> Vec<Topic> {
+        let (topics, id) = (&self.topics, entity.id());
+        let mut told = vec![topics.availability().clone()];
+        told.extend(entity.has_states().then(|| topics.state(id)));
+        told.extend(entity.has_attributes().then(|| topics.attributes(id)));
+        told.extend(entity.has_availability().then(|| topics.entity_availability(id)));
+        told
+    }
+
+    /// All topics on which the broker may keep messages of `entities`.
+    pub(super) fn topics_of<'a>(&self, entities: impl Iterator<Item = &'a Entity>) -> BTreeSet<Topic> {
+        entities.flat_map(|it| [self.announced_on(it)].into_iter().chain(self.told_on(it))).collect()
     }
 
     /// The message that announces `entity` by itself.

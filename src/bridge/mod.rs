@@ -245,7 +245,7 @@ impl Bridge {
     /// is sent again, with all of its group.
     ///
     /// Where this is asked for again before that, what was asked first is done first, but for what is newer on the same topic; the
-    /// channel of the first closes, and `done` hears for both.
+    /// channel of the first closes, and `done` hears for both. Nothing of `after` goes where something is announced by then.
     pub fn depart(&mut self, before: Vec<Vec<Message>>, after: Vec<Message>, done: Sender<()>) {
         self.departure.add(before, after, done);
     }

@@ -253,7 +253,8 @@ impl Bridge {
                 log::info!("announced {} entities to Home Assistant", self.entities.len());
                 self.echo = Some(now + ECHO);
                 self.rest.iter_mut().for_each(|it| it.put_off(now + REST));
-                let (messages, done) = self.departure.last();
+                let (presence, entities) = (&self.presence, self.entities.values().map(|it| &it.entity));
+                let (messages, done) = self.departure.last(|| presence.topics_of(entities));
                 messages.into_iter().for_each(|it| self.say(it, now));
                 self.awaiting.extend(done);
             }

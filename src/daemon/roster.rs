@@ -136,21 +136,16 @@ pub(crate) fn registered(config: &Config, device: &Device) -> Vec<Entity> {
 
 /// What is to be remembered of `entity`, which `owner` has announced as `presence` says.
 pub(crate) fn record(owner: &str, entity: &Entity, presence: &Presence) -> Record {
-    let Presence { topics, form, .. } = presence;
     let id = entity.id();
-    let mut retained = vec![topics.availability().clone()];
-    retained.extend(entity.has_states().then(|| topics.state(id)));
-    retained.extend(entity.has_attributes().then(|| topics.attributes(id)));
-    retained.extend(entity.has_availability().then(|| topics.entity_availability(id)));
     Record {
         config: presence.announced_on(entity),
-        form: *form,
+        form: presence.form,
         owner: owner.to_owned(),
         since: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
         entity: id.clone(),
         platform: entity.platform().as_str().to_owned(),
-        unique_id: topics.unique_id(id),
-        retained,
+        unique_id: presence.topics.unique_id(id),
+        retained: presence.told_on(entity),
     }
 }
 

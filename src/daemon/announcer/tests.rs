@@ -212,3 +212,21 @@ fn what_moves_again_before_the_broker_has_heard_of_it_is_forgotten_wherever_it_w
         !["homeassistant/", "first/"].iter().any(|it| ledger().contains(it))
     });
 }
+
+#[test]
+fn what_moves_there_and_back_before_the_broker_has_heard_of_it_stays_where_it_was() {
+    let mut rig = Rig::start(Faults::default());
+    rig.announcer.announce("Sensor attic", &sensor("attic", "Attic"));
+    wait_until("the sensor", || rig.announcement("attic").contains("Attic"));
+    rig.announcer.0.handle.offer(Reading::new(ObjectId::new("attic").unwrap(), 21.5.into()));
+    let state = rig.announcer.presence().topics.state(&ObjectId::new("attic").unwrap());
+    wait_until("its state", || rig.retained(state.as_str()) == "21.5");
+    for sections in ["[Topics]\nDISCOVERY_PREFIX=there\nSTATE_TOPIC=house/pi\n", ""] {
+        rig.move_to(sections);
+    }
+    let ledger = || fs::read_to_string(rig.folder.path().join("ledger.json")).unwrap_or_default();
+    wait_until("the other place to be forgotten", || !ledger().contains("there/"));
+    assert_eq!(rig.retained("there/sensor/luigi-pi/attic/config"), "");
+    assert!(rig.announcement("attic").contains("Attic"), "{:?}", rig.announcement("attic"));
+    assert_eq!(rig.retained(state.as_str()), "21.5");
+}
