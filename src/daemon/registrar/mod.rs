@@ -51,7 +51,8 @@ pub(super) struct Registrar {
     allowances: Allowances,
     /// How many jobs the workshop has.
     under_way: usize,
-    /// Until when programs that were there in an earlier run may come back.
+    client: Client,
+    /// Until when programs that were there in an earlier run may come back, if the broker is there then.
     awaited_until: Option<Instant>,
     /// When something is to be done next by itself.
     due: Option<Instant>,
@@ -90,7 +91,7 @@ impl Registrar {
     ) -> Registrar {
         let ring: Arc<dyn Fn() + Send + Sync> = Arc::new(ring);
         let orders = Orders::new(Arc::clone(&ring));
-        let workshop = Workshop::new(announcer.clone(), client, kept, orders.clone(), ring);
+        let workshop = Workshop::new(announcer.clone(), client.clone(), kept, orders.clone(), ring);
         let awaited_until = announcer.awaits_producers().then(|| now + GRACE);
         let mut registrar = Registrar {
             announcer,
@@ -99,6 +100,7 @@ impl Registrar {
             entries: BTreeMap::new(),
             allowances: Allowances::default(),
             under_way: 0,
+            client,
             awaited_until,
             due: awaited_until,
         };
@@ -282,8 +284,12 @@ impl Registrar {
     /// Removes what nobody has come back for.
     pub(super) fn tick(&mut self, now: Instant) {
         if self.awaited_until.is_some_and(|at| at <= now) {
-            self.awaited_until = None;
-            self.give(None, Task::GiveUp);
+            // Where the power was gone, a broker may start later than we do: nobody has missed them yet.
+            let is_missed = self.client.is_connected();
+            self.awaited_until = (!is_missed).then(|| now + GRACE);
+            if is_missed {
+                self.give(None, Task::GiveUp);
+            }
         }
         let has_left = |it: &Entry| it.under_way == 0 && it.leaves.is_some_and(|at| at <= now);
         let gone: Vec<ObjectId> =

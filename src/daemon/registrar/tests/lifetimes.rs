@@ -1,6 +1,7 @@
 //! How long an entity lives that a program has registered.
 
 use super::*;
+use crate::mock::Refusal;
 
 #[test]
 fn what_is_registered_is_noted_and_announced_and_the_same_again_costs_nothing() {
@@ -212,4 +213,29 @@ fn after_a_crash_programs_have_a_minute_to_come_back_and_are_unavailable_until_t
     daemon.wait_told();
     assert!(!machine.published().contains(&(config_topic("attic"), String::new())));
     assert!(daemon.is_known("attic"));
+}
+
+#[test]
+fn the_minute_to_come_back_is_not_over_while_the_broker_is_away() {
+    let machine = Machine::new();
+    let mut daemon = machine.start();
+    for id in ["attic", "cellar"] {
+        daemon.register(1, &sensor(id, "Name")).unwrap();
+    }
+    daemon.wait_told();
+    drop(daemon);
+
+    // Power is back, and the broker takes longer to start than we do.
+    machine.broker.set_faults(Faults { refuse: Some(Refusal::Unavailable), ..Faults::default() });
+    let mut daemon = machine.start_with("[Client]\nRECONNECT_DELAY=1\nRECONNECT_DELAY_MAX=1\n");
+    daemon.pass(60);
+    daemon.pass(60);
+    daemon.register(1, &sensor("attic", "Name")).unwrap();
+    machine.published();
+    machine.broker.set_faults(Faults::default());
+    daemon.wait_told();
+    assert!(!machine.published().contains(&(config_topic("attic"), String::new())));
+    daemon.pass(60);
+    daemon.wait_removed("cellar");
+    assert!(!daemon.config_of("attic").is_empty());
 }

@@ -69,17 +69,17 @@ impl Machine {
         let kept = Kept::open(self.card.path());
         let mut roster = Roster::gather(&config, &Health::default(), &presence.device).unwrap();
         roster.add_registered(kept.entities(&presence.device));
-        let (stop, stopped) = bounded(0);
+        let ((stop, stopped), health) = (bounded(0), Health::default());
         let entities: Vec<Entity> = roster.entities().cloned().collect();
         let mut core =
-            Core::start(&config, presence.clone(), entities, Health::default(), stopped, Pulses::default())
+            Core::start(&config, presence.clone(), entities, health.clone(), stopped, Pulses::default())
                 .unwrap();
         let wanted = roster.records(&presence);
         let departed = depart(&mut core, &mut ledger, &wanted, &config, &presence);
         let announcer = Announcer::new(core.handle(), Arc::new(config), Some(ledger), roster.members);
         announcer.settle(departed);
         let (ring, rung) = bounded(1);
-        let client = Client::of(core.handle(), Health::default());
+        let client = Client::of(core.handle(), health);
         let now = Instant::now();
         let ring = move || {
             let _ = ring.try_send(());
