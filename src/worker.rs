@@ -1,6 +1,7 @@
 //! How threads are started, stopped, fed and watched over: [`Worker`], [`Stop`], [`Outlet`] and [`Pulses`].
 
 mod pulse;
+mod timeout;
 
 use std::convert::Infallible;
 use std::io;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 pub use pulse::{Pulse, Pulses, Watched};
+pub use timeout::poll_timeout;
 
 /// A named thread. Dropping it tells the thread to stop and waits until it has.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use std::path::{self, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::entity::Device;
 use crate::entity::Entity;
@@ -28,6 +28,7 @@ use crate::model::ObjectId;
 use crate::worker::Pulse;
 use crate::worker::Pulses;
 use crate::worker::Worker;
+use crate::worker::poll_timeout;
 
 use description::Description;
 use inventory::{Entities, Inventory};
@@ -181,19 +182,17 @@ fn keep_up<T: FnMut(Vec<Change>)>(
     let mut latest: Option<Instant> = None;
     loop {
         let left = latest.map(|it| it.saturating_duration_since(Instant::now()).min(QUIET));
-        let timeout = match left {
+        let pause = match left {
             Some(left) => {
                 pulse.turns_within(left);
-                left.try_into().unwrap_or(PollTimeout::ZERO)
+                Some(left)
             }
-            None => pulse.sleeps_until(None).map_or(PollTimeout::NONE, |it| {
-                it.saturating_duration_since(Instant::now()).try_into().unwrap_or(PollTimeout::MAX)
-            }),
+            None => pulse.sleeps_until(None).map(|it| it.saturating_duration_since(Instant::now())),
         };
         let wanted = PollFlags::POLLIN;
         let mut waiting =
             [woken.as_fd(), descriptors.as_fd(), modules.as_fd()].map(|it| PollFd::new(it, wanted));
-        match poll(&mut waiting, timeout) {
+        match poll(&mut waiting, poll_timeout(pause)) {
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno.into()),
             Ok(_) if waiting[0].any() != Some(false) => return Ok(()),

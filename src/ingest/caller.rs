@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
@@ -20,6 +20,7 @@ use super::pipeline::Pipeline;
 use crate::os::Bell;
 use crate::protocol::Reply;
 use crate::protocol::Request;
+use crate::worker::poll_timeout;
 
 /// A connection to the daemon's socket. Blocking.
 #[derive(Debug)]
@@ -212,13 +213,9 @@ impl Caller {
     ) -> Result<PollFlags, CallError> {
         loop {
             let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
-            // Rounded up, or the last millisecond would be spent in a busy loop.
-            let timeout = left.map_or(PollTimeout::NONE, |it| {
-                PollTimeout::try_from(it.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
-            });
             let mut polled = vec![PollFd::new(self.stream.as_fd(), wanted)];
             polled.extend(bell.map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)));
-            match poll(&mut polled, timeout) {
+            match poll(&mut polled, poll_timeout(left)) {
                 Ok(0) if left.is_some_and(|it| !it.is_zero()) => {}
                 Ok(_) => {
                     let flags = polled.iter().filter_map(PollFd::revents);

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use super::client::{Client, PATIENCE, READ_BYTES, Tickets};
 use super::listener::Listener;
@@ -18,6 +18,7 @@ use crate::protocol::Code;
 use crate::protocol::Failure;
 use crate::worker::Pulse;
 use crate::worker::Stop;
+use crate::worker::poll_timeout;
 
 /// How much all clients may take together.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +141,8 @@ impl<D: Desk> Service<D> {
     fn wait(&mut self) -> io::Result<Ready> {
         let now = Instant::now();
         self.closed_until = self.closed_until.filter(|&it| it > now);
-        let pause = pause(self.pulse.sleeps_until(self.wake_at(now)), now);
+        let wake_at = self.pulse.sleeps_until(self.wake_at(now));
+        let pause = poll_timeout(wake_at.map(|it| it.saturating_duration_since(now)));
         let newcomers = if self.closed_until.is_none() { PollFlags::POLLIN } else { PollFlags::empty() };
         let mut polled = Vec::with_capacity(self.clients.len() + 3);
         polled.push(PollFd::new(self.halt.as_fd(), PollFlags::POLLIN));
@@ -307,10 +309,11 @@ impl<D: Desk> Service<D> {
             clients.iter_mut().for_each(|it| it.write(now));
             let owed = clients.iter().filter(|it| it.is_owed());
             let mut polled: Vec<_> = owed.map(|it| PollFd::new(it.as_fd(), PollFlags::POLLOUT)).collect();
-            if polled.is_empty() || deadline.is_none_or(|it| it <= now) {
+            let left = deadline.map_or(Duration::ZERO, |it| it.saturating_duration_since(now));
+            if polled.is_empty() || left.is_zero() {
                 break;
             }
-            let waited = poll(&mut polled, pause(deadline, now));
+            let waited = poll(&mut polled, poll_timeout(Some(left)));
             if waited.is_err_and(|it| it != Errno::EINTR) {
                 break;
             }
@@ -331,13 +334,6 @@ fn name(peer: &Peer) -> String {
 
 fn too_many(reason: &str) -> Failure {
     Failure::new(Code::TooMany, reason)
-}
-
-/// How long to wait at `now` for `wake_at`: not a moment too short, or we would go around without anything to do.
-fn pause(wake_at: Option<Instant>, now: Instant) -> PollTimeout {
-    let Some(wake_at) = wake_at else { return PollTimeout::NONE };
-    let ms = wake_at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
-    PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
 /// As much as 64 clients may hold that leave their answers unread, and more than others ever need.

@@ -6,7 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
+
+use crate::worker::poll_timeout;
 
 /// Set once and for good, from any thread; whoever polls its descriptor is woken. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,9 +45,8 @@ impl Halt {
             if left.is_zero() {
                 return false;
             }
-            // To the next millisecond. What a signal wakes looks again.
-            let left = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], left);
+            // What a signal wakes looks again.
+            let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], poll_timeout(Some(left)));
         }
         true
     }

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::Halt;
 use crate::model::Program;
+use crate::worker::poll_timeout;
 
 /// What a program has left when it has ended by itself.
 #[derive(Debug)]
@@ -266,9 +267,7 @@ impl<'a> Run<'a> {
         let halt = self.halt.map(AsFd::as_fd);
         let mut awaited: Vec<PollFd<'_>> =
             halt.into_iter().chain(pipes).map(|it| PollFd::new(it, PollFlags::POLLIN)).collect();
-        // Rounded up, or the last millisecond would be spent in a busy loop.
-        let pause = PollTimeout::try_from(pause.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-        match poll(&mut awaited, pause) {
+        match poll(&mut awaited, poll_timeout(Some(pause))) {
             Ok(_) | Err(Errno::EINTR) => Ok(self.halt.is_some_and(Halt::is_set)),
             Err(errno) => Err(errno.into()),
         }

@@ -7,14 +7,16 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::SndBuf;
 use openssl::ssl;
 use openssl::ssl::ErrorCode;
 use openssl::ssl::SslStream;
 
-use super::handshake::{is_about_our_certificate, is_end, is_ready, poll_timeout};
+use crate::worker::poll_timeout;
+
+use super::handshake::{is_about_our_certificate, is_end, is_ready};
 use super::tunnel::{End, LAST_WORDS};
 
 /// Carries what either side says to the other, one TLS record at a time each way. Whoever does not listen is not talked
@@ -218,7 +220,7 @@ impl Carrier {
             (false, true) => &mut both[..1],
             (true, _) => &mut both[1..],
         };
-        match poll(fds, left.map_or(PollTimeout::NONE, poll_timeout)) {
+        match poll(fds, poll_timeout(left)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(Some(End::Failed(error.into()))),
         }

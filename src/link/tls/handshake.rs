@@ -4,10 +4,10 @@ use std::ffi::c_ulong;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use openssl::ssl;
 use openssl::ssl::ErrorCode;
 use openssl::ssl::HandshakeError;
@@ -19,6 +19,7 @@ use openssl::x509::X509VerifyResult;
 use crate::config::Tls;
 use crate::link::LinkError;
 use crate::link::target::Target;
+use crate::worker::poll_timeout;
 
 use super::TlsProblem;
 use super::validity;
@@ -74,17 +75,12 @@ pub(super) fn is_ready(stream: &TcpStream, needs: PollFlags, deadline: Instant) 
         if left.is_zero() {
             return Ok(false);
         }
-        match poll(&mut [PollFd::new(stream.as_fd(), needs)], poll_timeout(left)) {
+        match poll(&mut [PollFd::new(stream.as_fd(), needs)], poll_timeout(Some(left))) {
             Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => return Ok(true),
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// `left` for poll(2), which counts milliseconds: never less, or it would be called again at once.
-pub(super) fn poll_timeout(left: Duration) -> PollTimeout {
-    PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
 /// What `error` means, from a handshake with `host` as `tls` says, at `now`, with OpenSSL's `verdict` on the certificate.

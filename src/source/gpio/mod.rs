@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use super::Troubles;
 use crate::config::Declared;
@@ -29,6 +29,7 @@ use crate::worker::Pulse;
 use crate::worker::Pulses;
 use crate::worker::Stop;
 use crate::worker::Worker;
+use crate::worker::poll_timeout;
 use listener::Listener;
 use telling::Telling;
 use watch::Watch;
@@ -240,7 +241,8 @@ impl Lines {
         }));
         waited.push(PollFd::new(self.halt.as_fd(), PollFlags::POLLIN));
         waited.push(PollFd::new(self.bell.as_fd(), PollFlags::POLLIN));
-        let outcome = poll(&mut waited, timeout(wake_at, Instant::now()));
+        let left = wake_at.map(|it| it.saturating_duration_since(Instant::now()));
+        let outcome = poll(&mut waited, poll_timeout(left));
         ready.clear();
         ready.extend(waited.iter().map(|it| it.any().unwrap_or(true)));
         match outcome {
@@ -333,13 +335,6 @@ fn of_line(declared: &Declared) -> Option<(&Input, &Line, Duration, &Sense)> {
     let input = declared.input.as_ref()?;
     let Feed::Gpio { line, debounce, sense } = &input.feed else { return None };
     Some((input, line, *debounce, sense))
-}
-
-/// How long to wait at `now` for `wake_at`: not a moment too short, or we would go around without anything to do.
-fn timeout(wake_at: Option<Instant>, now: Instant) -> PollTimeout {
-    let Some(wake_at) = wake_at else { return PollTimeout::NONE };
-    let ms = wake_at.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
-    PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
 /// How soon a reading that the bridge had no room for is offered again.
