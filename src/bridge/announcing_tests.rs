@@ -28,8 +28,8 @@ use crate::model::Reading;
 use crate::model::Topic;
 
 /// A bridge, its connection, and what arrives at the broker.
-struct Rig {
-    broker: Broker,
+pub(super) struct Rig {
+    pub(super) broker: Broker,
     arrived: Receiver<mock::Publish>,
     bridge: Bridge,
     link: Option<(Link, Receiver<LinkEvent>)>,
@@ -38,11 +38,11 @@ struct Rig {
 
 impl Rig {
     /// A connected one with `entities`, each in a message of its own or not.
-    fn new(form: Form, entities: impl IntoIterator<Item = Entity>) -> Rig {
+    pub(super) fn new(form: Form, entities: impl IntoIterator<Item = Entity>) -> Rig {
         Rig::prepared(form, entities, Faults::default(), |_| {})
     }
 
-    fn prepared(
+    pub(super) fn prepared(
         form: Form,
         entities: impl IntoIterator<Item = Entity>,
         faults: Faults,
@@ -85,16 +85,16 @@ impl Rig {
         self.bridge.handle(Event::Request(request), self.now);
     }
 
-    fn register(&mut self, entity: Entity) {
+    pub(super) fn register(&mut self, entity: Entity) {
         self.ask(Request::Register(Box::new(entity)));
     }
 
-    fn unregister(&mut self, id: &str) {
+    pub(super) fn unregister(&mut self, id: &str) {
         self.ask(Request::Unregister(ObjectId::new(id).unwrap()));
     }
 
     /// What arrives until all that was announced is acknowledged, in short.
-    fn arrived(&mut self) -> Vec<String> {
+    pub(super) fn arrived(&mut self) -> Vec<String> {
         while !self.bridge.outbox.is_announced() {
             let event = self.link.as_ref().unwrap().1.recv_timeout(LIMIT).unwrap();
             self.bridge.handle(Event::Link(event), self.now);
@@ -123,7 +123,7 @@ impl Rig {
     }
 
     /// What arrives `ms` later, until all that was announced then is acknowledged.
-    fn after(&mut self, ms: u64) -> Vec<String> {
+    pub(super) fn after(&mut self, ms: u64) -> Vec<String> {
         self.pass(ms);
         self.arrived()
     }
@@ -144,7 +144,7 @@ fn short(publish: &mock::Publish) -> String {
     format!("{topic} {}", components.iter().map(component).collect::<Vec<_>>().join(" "))
 }
 
-fn sensor(id: &str) -> Entity {
+pub(super) fn sensor(id: &str) -> Entity {
     Sensor::new(id, "Name").build().unwrap()
 }
 
@@ -154,7 +154,7 @@ fn there(id: &str) -> Entity {
     sensor(id).on_device(Arc::new(device))
 }
 
-fn message(topic: &str, payload: &str) -> Message {
+pub(super) fn message(topic: &str, payload: &str) -> Message {
     Message::retained(Topic::new(topic).unwrap(), payload.as_bytes(), Qos::AtLeastOnce)
 }
 

@@ -29,7 +29,8 @@ pub(super) struct Devices(BTreeMap<ObjectId, Told>);
 #[derive(Debug)]
 struct Told {
     device: Device,
-    /// What the last message says. That is all that is ever to be removed, for the ledger knows of earlier runs.
+    /// What the last message says, and what it does not say yet and an earlier run may have said. That is all that is ever to be
+    /// removed, for the ledger knows what else earlier runs have left.
     components: Components,
     step: Step,
     /// Whether there is something that the last message does not say.
@@ -85,6 +86,15 @@ impl Devices {
         });
         told.stale = true;
         told
+    }
+
+    /// Notes that Home Assistant may have `entity` on `device` by an earlier run, unless it was told of it by this one: should it go, or
+    /// become something else, before it is announced, it is removed.
+    fn expect(&mut self, device: &Device, entity: &Entity) {
+        if self.0.values().all(|it| !it.components.contains_key(entity.id())) {
+            let component = Component::On(entity.platform());
+            self.change(device).components.insert(entity.id().clone(), component);
+        }
     }
 
     /// Has all told again: the connection is a new one, or Home Assistant is. It may still work through what it was told.
@@ -230,6 +240,13 @@ impl Bridge {
             if let Step::Idle = told.step {
                 told.step = Step::Gathering { until: now + GATHERING };
             }
+        }
+    }
+
+    /// Has `entity`, which has come, removed when it goes, where devices are announced.
+    pub(super) fn note_arrival(&mut self, entity: &Entity) {
+        if self.presence.form == Form::Device {
+            self.devices.expect(self.presence.device_of(entity), entity);
         }
     }
 

@@ -21,6 +21,7 @@ impl Bridge {
     /// Adds `entity` without announcing it, with what of `predecessor` still means the same.
     pub(super) fn insert(&mut self, entity: Entity, predecessor: Option<Announced>) {
         let id = entity.id().clone();
+        self.note_arrival(&entity);
         let mut announced = Announced::new(entity, &self.presence.topics);
         self.outbox.track(announced.topic());
         if let Some(it) = predecessor.filter(|it| it.entity.platform() == announced.entity.platform()) {

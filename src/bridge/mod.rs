@@ -17,6 +17,8 @@ mod event;
 mod follow;
 mod handle;
 mod link_state;
+#[cfg(test)]
+mod removal_tests;
 mod renewal;
 mod spooling;
 #[cfg(test)]

@@ -1,0 +1,33 @@
+//! What goes before it was announced, or with what only an earlier run told of it.
+
+use super::Bridge;
+use super::announcing_tests::{Rig, sensor};
+use super::event::{Event, Request};
+use crate::entity::BinarySensor;
+use crate::entity::Form;
+use crate::mock::Faults;
+use crate::model::ObjectId;
+
+/// A bridge that has `attic` and `door` and is asked something before it is connected.
+fn asked(form: Form, request: Request) -> Rig {
+    let ask = |bridge: &mut Bridge| bridge.handle(Event::Request(request), std::time::Instant::now());
+    Rig::prepared(form, [sensor("attic"), sensor("door")], Faults::default(), ask)
+}
+
+fn attic() -> ObjectId {
+    ObjectId::new("attic").unwrap()
+}
+
+#[test]
+fn what_goes_or_becomes_something_else_before_there_is_a_connection_is_removed_once_there_is() {
+    let motion = BinarySensor::new("attic", "Attic").build().unwrap();
+    for (request, then) in [
+        (Request::Unregister(attic()), "device/pi sensor:door"),
+        (Request::Register(Box::new(motion)), "device/pi binary_sensor:attic sensor:door"),
+    ] {
+        let mut rig = asked(Form::Device, request);
+        let arrived = rig.arrived();
+        assert!(arrived.contains(&"device/pi -attic sensor:door".to_owned()), "{arrived:?}");
+        assert_eq!(rig.after(1_000), [then]);
+    }
+}
