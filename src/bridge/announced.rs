@@ -131,6 +131,12 @@ impl Announced {
         available.chain(attributes)
     }
 
+    /// Where the broker may keep what is announced with it, be it from an earlier run.
+    pub(super) fn companion_topics(&self) -> impl Iterator<Item = &Topic> {
+        let available = self.availability.iter().map(|(topic, _)| topic);
+        available.chain(self.attributes.iter().map(|(topic, _)| topic))
+    }
+
     /// The message that tells its newest state to whoever has missed it: only where nobody who has not is misled, by a motion
     /// that begins anew or by an event.
     pub(super) fn echo(&self, qos: Qos, now: Instant) -> Option<(Message, Option<Instant>)> {

@@ -88,7 +88,7 @@ impl Bridge {
             Some(it) if it.entity.platform() != entity.platform() => self.withdraw(it, now),
             Some(it) => {
                 self.note_change(&it.entity, now);
-                former.extend(it.companions(qos).map(|it| it.topic));
+                former.extend(it.companion_topics().cloned());
                 if !it.entity.shares_states_with(&entity) {
                     self.outbox.withdraw(Lane::State, it.topic());
                     // What cannot be unknown has at least no retained state that a Home Assistant to come would misread.
@@ -104,7 +104,7 @@ impl Bridge {
         let may_announce = self.may_announce();
         let discovery = may_announce.then(|| self.discovery(&it.entity)).flatten();
         let companions = Vec::from_iter(it.companions(qos));
-        former.retain(|topic| companions.iter().all(|it| it.topic != *topic));
+        former.retain(|topic| it.companion_topics().all(|it| it != topic));
         former.into_iter().for_each(|topic| self.clear(topic, now));
         if may_announce {
             discovery.into_iter().chain(companions).for_each(|it| self.say(it, now));
@@ -125,7 +125,6 @@ impl Bridge {
     /// Removes `it` from Home Assistant: an empty retained payload deletes its discovery, or its device tells so, and others
     /// what the broker keeps of its state, its attributes and its availability.
     fn withdraw(&mut self, it: &Announced, now: Instant) {
-        let qos = self.presence.qos;
         self.outbox.withdraw(Lane::State, it.topic());
         match self.presence.form {
             Form::Entity => {
@@ -136,9 +135,7 @@ impl Bridge {
         if it.entity.retained() {
             self.clear(it.topic().clone(), now);
         }
-        for message in it.companions(qos) {
-            self.clear(message.topic, now);
-        }
+        it.companion_topics().for_each(|it| self.clear(it.clone(), now));
         it.subscriptions.iter().for_each(|id| self.remove(*id));
     }
 

@@ -4,7 +4,9 @@ use super::Bridge;
 use super::announcing_tests::{Rig, sensor};
 use super::event::{Event, Request};
 use crate::entity::BinarySensor;
+use crate::entity::Entity;
 use crate::entity::Form;
+use crate::entity::Sensor;
 use crate::mock::Faults;
 use crate::model::ObjectId;
 
@@ -30,4 +32,21 @@ fn what_goes_or_becomes_something_else_before_there_is_a_connection_is_removed_o
         assert!(arrived.contains(&"device/pi -attic sensor:door".to_owned()), "{arrived:?}");
         assert_eq!(rig.after(1_000), [then]);
     }
+}
+
+#[test]
+fn what_an_earlier_run_told_of_an_entity_goes_with_it() {
+    let attic_with = |attributes| Sensor::new("attic", "Attic").attributes(attributes).build().unwrap();
+    let told = "luigi/pi/attic/attributes ".to_owned();
+    let mut rig = Rig::new(Form::Entity, [attic_with(true)]);
+    rig.arrived();
+    rig.register(attic_with(true));
+    assert!(!rig.arrived().contains(&told));
+    rig.register(attic_with(false));
+    assert!(rig.arrived().contains(&told));
+    rig.register(attic_with(true));
+    rig.arrived();
+    rig.unregister("attic");
+    let arrived = rig.arrived();
+    assert!(arrived.contains(&told), "{arrived:?}");
 }

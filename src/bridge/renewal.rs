@@ -70,8 +70,7 @@ impl Bridge {
         for (id, it) in mem::take(&mut self.entities) {
             let (entity, subscriptions) = (it.entity.clone(), it.subscriptions.clone());
             if former.topics.state(&id) != self.presence.topics.state(&id) {
-                let others = it.companions(former.qos).map(|it| it.topic);
-                others.for_each(|topic| self.outbox.withdraw(Lane::State, &topic));
+                it.companion_topics().for_each(|topic| self.outbox.withdraw(Lane::State, topic));
                 // An event has happened, wherever it is told; a state is told again where it belongs now.
                 if !entity.is_momentary() {
                     self.outbox.withdraw(Lane::State, it.topic());
