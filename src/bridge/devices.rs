@@ -208,9 +208,10 @@ impl Presence {
         told
     }
 
-    /// All topics on which the broker may keep messages of `entities`.
+    /// All topics on which the broker may keep messages of `entities`, and of the device itself, though it may have none.
     pub(super) fn topics_of<'a>(&self, entities: impl Iterator<Item = &'a Entity>) -> BTreeSet<Topic> {
-        entities.flat_map(|it| [self.announced_on(it)].into_iter().chain(self.told_on(it))).collect()
+        let of_entities = entities.flat_map(|it| [self.announced_on(it)].into_iter().chain(self.told_on(it)));
+        of_entities.chain([self.topics.availability().clone()]).collect()
     }
 
     /// The message that announces `entity` by itself.

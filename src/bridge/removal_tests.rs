@@ -1,8 +1,11 @@
 //! What goes before it was announced, or with what only an earlier run told of it.
 
+use crossbeam_channel::bounded;
+
 use super::Bridge;
-use super::announcing_tests::{Rig, sensor};
+use super::announcing_tests::{Rig, message, sensor};
 use super::event::{Event, Request};
+use super::tests::presence;
 use crate::entity::BinarySensor;
 use crate::entity::Entity;
 use crate::entity::Form;
@@ -49,4 +52,16 @@ fn what_an_earlier_run_told_of_an_entity_goes_with_it() {
     rig.unregister("attic");
     let arrived = rig.arrived();
     assert!(arrived.contains(&told), "{arrived:?}");
+}
+
+#[test]
+fn a_device_without_entities_stays_online_for_those_that_come() {
+    let (done, heard) = bounded(1);
+    let availability = presence().availability(true);
+    let after = vec![message(availability.topic.as_str(), "")];
+    let mut rig = Rig::prepared(Form::Entity, [], Faults::default(), |it| it.depart(vec![], after, done));
+    rig.arrived();
+    rig.after(1_000);
+    assert_eq!(heard.try_recv(), Ok(()));
+    assert_eq!(rig.broker.retained(&availability.topic).as_deref(), Some(&b"online"[..]));
 }
