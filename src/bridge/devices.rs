@@ -202,7 +202,7 @@ impl Presence {
     pub fn told_on(&self, entity: &Entity) -> Vec<Topic> {
         let (topics, id) = (&self.topics, entity.id());
         let mut told = vec![topics.availability().clone()];
-        told.extend(entity.has_states().then(|| topics.state(id)));
+        told.extend((entity.has_states() && entity.retained()).then(|| topics.state(id)));
         told.extend(entity.has_attributes().then(|| topics.attributes(id)));
         told.extend(entity.has_availability().then(|| topics.entity_availability(id)));
         told

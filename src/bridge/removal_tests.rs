@@ -1,5 +1,7 @@
 //! What goes before it was announced, or with what only an earlier run told of it.
 
+use std::time::Duration;
+
 use crossbeam_channel::bounded;
 
 use super::Bridge;
@@ -64,4 +66,13 @@ fn a_device_without_entities_stays_online_for_those_that_come() {
     rig.after(1_000);
     assert_eq!(heard.try_recv(), Ok(()));
     assert_eq!(rig.broker.retained(&availability.topic).as_deref(), Some(&b"online"[..]));
+}
+
+#[test]
+fn where_states_are_not_retained_the_broker_is_not_expected_to_keep_any() {
+    let expiring = |it: Sensor| it.expire_after(Duration::from_secs(60));
+    let attic = || Sensor::new("attic", "Attic");
+    let keeps = |it: Entity| presence().told_on(&it).iter().any(|it| it.as_str() == "luigi/pi/attic");
+    assert!(keeps(attic().build().unwrap()));
+    assert!(!keeps(expiring(attic()).build().unwrap()));
 }
