@@ -123,10 +123,10 @@ fn pace(section: &mut Section, is_asked: bool, is_counted: bool) -> Result<Pace,
     let usual = told.unwrap_or(defaults::HEARTBEAT);
     let (heartbeat, expire_after) = match expiry {
         None if is_asked && expires => (usual, Some(lifetime(interval, misses, usual))),
-        Some(Located { value: Some(limit), place }) if is_asked => {
+        Some(Located { value: Some(limit), place }) => {
             // Where nobody says otherwise, often enough.
             let heartbeat = told.unwrap_or(usual.min((limit / 2).max(SECOND)));
-            if heartbeat + interval > limit {
+            if (is_asked || is_counted) && heartbeat + interval > limit {
                 // A HEARTBEAT that nobody has set grows with the limit, to the usual one at most.
                 let least = value::spell_duration(told.unwrap_or(usual.min(interval)) + interval);
                 let expected = format!("at least {least}, the HEARTBEAT and an INTERVAL, or never");
@@ -134,8 +134,7 @@ fn pace(section: &mut Section, is_asked: bool, is_counted: bool) -> Result<Pace,
             }
             (heartbeat, Some(limit))
         }
-        Some(Located { value, .. }) => (usual, value),
-        None => (usual, None),
+        Some(Located { value: None, .. }) | None => (usual, None),
     };
     Ok(Pace { interval, misses, heartbeat, expire_after })
 }
