@@ -58,7 +58,7 @@ enum Moved {
 /// What is known of an output.
 #[derive(Default)]
 struct Memory {
-    /// Its initial state was seen to, or overtaken by a command.
+    /// Its initial state was seen to, or overtaken by a command; and its line was not lost since.
     has_begun: bool,
     /// What it is set to, as far as anybody knows.
     setting: Option<Setting>,
@@ -137,7 +137,9 @@ impl Actuator {
         if memory.has_begun {
             return self.is_untold.swap(false, Relaxed).then(|| {
                 memory.setting = self.observed(&mut turn, around, memory.setting.clone());
-                self.outcome(&turn, &memory, None)
+                let outcome = self.outcome(&turn, &memory, None);
+                memory.has_begun = !outcome.has_no_line();
+                outcome
             });
         }
         let initial = match &self.output.initial {
@@ -183,7 +185,8 @@ impl Actuator {
                     None
                 };
                 let outcome = self.apply(setting, None, &mut turn, &mut memory, around);
-                memory.has_begun |= !outcome.has_no_line();
+                // A line that is lost begins anew: what it is connected to has lost its level too.
+                memory.has_begun = !outcome.has_no_line();
                 if let (None, Some(payload)) = (&outcome.failure, to_restore) {
                     around.store.keep(&self.key(), payload);
                 }

@@ -137,7 +137,7 @@ impl Actuators {
     /// left out.
     ///
     /// Returns whether all lines could be had. Where not, their entities are unavailable; another call tries those again,
-    /// and so does the next command.
+    /// and so do [`Actuators::begin_one`] and the next command.
     pub fn begin(&self, tell: impl FnMut(&Entity, Outcome) + Send) -> bool {
         let told = Mutex::new((true, tell));
         let begin = |actuator: &Arc<Actuator>| {
@@ -163,6 +163,12 @@ impl Actuators {
             begin_all();
         });
         told.into_inner().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// As [`Actuators::begin`], for `entity` alone: once its line was lost, as that of an expander that was unplugged. `None` where
+    /// there is nothing to do.
+    pub fn begin_one(&self, entity: &ObjectId) -> Option<Outcome> {
+        self.actuator(entity)?.begin(&self.0.around)
     }
 
     /// Carries out `command`, which [`Entity::command`] has read for `entity`. Blocks while another moves the same target, and

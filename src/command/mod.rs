@@ -26,8 +26,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// It failed for want of a GPIO line, which may be there later.
-    fn has_no_line(&self) -> bool {
-        matches!(self.failure, Some(CommandFailure { cause: FailureCause::Line(_), .. }))
+    /// There is no GPIO line for it, or no longer; there may be one later.
+    pub fn has_no_line(&self) -> bool {
+        let is_failure = matches!(self.failure, Some(CommandFailure { cause: FailureCause::Line(_), .. }));
+        is_failure || self.state == Some(Value::Unavailable)
     }
 }

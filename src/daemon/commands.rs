@@ -1,5 +1,7 @@
 //! Brings the commands of Home Assistant to what they move, and tells what became of them: [`Commands`].
 
+mod seeker;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::mem;
@@ -23,6 +25,7 @@ use crate::model::Value;
 use crate::store::Store;
 use crate::worker::Stop;
 use crate::worker::Worker;
+use seeker::Seeker;
 
 /// The outputs, at Home Assistant's command.
 pub(super) struct Commands {
@@ -172,6 +175,7 @@ fn listen(entity: &Entity, actuators: &Actuators, teller: &Arc<Teller>) -> Resul
     let (actuators, teller) = (actuators.clone(), Arc::clone(teller));
     // A retained command comes again with each connection; it is told once, until there is another.
     let mut knows_retained = false;
+    let mut seeker = Seeker::default();
     teller.client.entity(entity.clone()).on_any_command(move |handle, _, message| {
         // Its limits may be others than they were.
         let Some(entity) = actuators.entity(handle.id()) else { return };
@@ -187,11 +191,31 @@ fn listen(entity: &Entity, actuators: &Actuators, teller: &Arc<Teller>) -> Resul
             return;
         }
         match entity.command(&message.payload) {
-            Ok(command) => teller.tell(&entity, actuators.carry_out(entity.id(), &command)),
+            Ok(command) => {
+                let outcome = actuators.carry_out(entity.id(), &command);
+                if outcome.has_no_line() {
+                    let (actuators, teller, id) =
+                        (actuators.clone(), Arc::clone(&teller), entity.id().clone());
+                    seeker.seek(RETRY, move || begins_anew(&actuators, &teller, &id));
+                }
+                teller.tell(&entity, outcome);
+            }
             Err(error) => teller.tell_failure(&error.into()),
         }
     })?;
     Ok(())
+}
+
+/// Whether nothing is left to be done for the output `id`, whose line was lost: Home Assistant sends no commands to what is
+/// unavailable, so none would find the line that is there again.
+fn begins_anew(actuators: &Actuators, teller: &Teller, id: &ObjectId) -> bool {
+    let Some(outcome) = actuators.begin_one(id) else { return true };
+    let is_lost = outcome.has_no_line();
+    // That was told when it was lost.
+    if let (false, Some(entity)) = (is_lost, actuators.entity(id)) {
+        teller.tell(&entity, outcome);
+    }
+    !is_lost
 }
 
 /// How long after a line could not be had it is tried again: for a driver that is loaded late, an expander that is plugged in.

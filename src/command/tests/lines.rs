@@ -84,6 +84,23 @@ fn a_command_is_tried_on_a_line_that_is_there_again() {
 }
 
 #[test]
+fn a_line_that_was_lost_begins_anew_once_it_is_there_again() {
+    let bench = Bench::new().with(switch("fan"), line("GPIO4"));
+    let bench = bench.with(switch("pump"), line("GPIO17")).initially(Initial::Value(false.into()));
+    let actuators = bench.begun();
+    let pump = bench.declared[1].entity.id();
+    done(send(&actuators, "pump", "ON"), Value::Switch(true));
+    assert!(actuators.begin_one(pump).is_none());
+    bench.board.lose("GPIO17");
+    assert!(send(&actuators, "pump", "OFF").has_no_line());
+    assert!(actuators.begin_one(pump).is_some_and(|it| it.has_no_line()));
+    bench.board.find("GPIO17");
+    let begun = actuators.begin_one(pump).map(|it| (it.has_no_line(), it.state));
+    assert_eq!(begun, Some((false, Some(Value::Switch(false)))));
+    assert!(actuators.begin_one(pump).is_none());
+}
+
+#[test]
 fn a_press_is_a_pulse_and_begins_and_ends_inactive() {
     let bell = Button::new("bell", "Bell").build().unwrap();
     let bench = Bench::new().with(bell, pulsed("GPIO5", Some(Duration::from_millis(1))));
