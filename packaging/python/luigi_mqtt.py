@@ -31,7 +31,7 @@ Errors. All are of `LuigiMQTTError`, with what the daemon says in `code`, `reaso
 from __future__ import annotations
 
 import base64
-import collections
+import collections.abc
 import contextlib
 import datetime
 import errno
@@ -169,7 +169,7 @@ class LuigiMQTT:
     """
 
     timeout: float
-    """The longest that a call may block, in seconds; `wait` comes on top."""
+    """The longest that a call may block, in seconds, and a week at most; `wait` comes on top."""
 
     def __init__(self, socket_path: Union[None, str, os.PathLike[str]] = None, timeout: float = 10.0) -> None:
         if not timeout > 0:
@@ -391,12 +391,13 @@ class LuigiMQTT:
     def _ask(self, request: Answer, wait: Optional[float] = None, repeat: bool = True) -> Answer:
         if wait is not None:
             request["wait"] = wait
-        with self._turn(self.timeout + (wait or 0)) as deadline:
+        with self._turn(self.timeout + _seconds(wait)) as deadline:
             return self._exchange(request, deadline, repeat)
 
     @contextlib.contextmanager
     def _turn(self, limit: float) -> Iterator[float]:
         """Holds the client for one thread, until the moment that it yields at most."""
+        limit = min(limit, _LONGEST_CALL)
         deadline = time.monotonic() + limit
         if not self._lock.acquire(timeout=limit):
             raise Unreachable("unreachable", f"another thread's call has had the connection for {limit:g} s")
@@ -729,7 +730,7 @@ def _line(request: Answer) -> bytes:
     try:
         text = json.dumps({**request, "protocol": 1}, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
         line = text.encode()
-    except (TypeError, ValueError, RecursionError) as cause:
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as cause:
         raise Invalid("invalid", f"{request['op']}: {cause}", "what JSON has, such as numbers and texts") from cause
     if len(line) > _LINE_BYTES:
         raise Invalid("line_too_long", f"{request['op']}: {len(line)} bytes", f"at most {_LINE_BYTES} in a request")
@@ -742,9 +743,23 @@ def _plain(value: Any) -> Any:
         return (value if value.tzinfo is not None else value.astimezone()).isoformat()
     if isinstance(value, datetime.date):
         return value.isoformat()
+    if isinstance(value, collections.abc.Mapping):
+        return dict(value)
+    # As numpy has it: its truth values stay what they are, and its whole numbers whole.
+    if hasattr(value, "item"):
+        return value.item()
     if hasattr(value, "__float__"):
         return float(value)
     raise TypeError(f"{value!r} is of the type {type(value).__name__}")
+
+
+def _seconds(wait: Optional[float]) -> float:
+    """How much longer a call with `wait` may take. One that the daemon will refuse asks for no patience."""
+    try:
+        seconds = 0.0 if wait is None else float(wait)
+    except (ArithmeticError, TypeError, ValueError):
+        return 0.0
+    return seconds if 0 < seconds <= _LONGEST_WAIT else 0.0
 
 
 def _checked(answer: Answer) -> Answer:
@@ -796,6 +811,10 @@ _SOCKET = "/run/luigi-mqtt/luigi-mqtt.sock"
 _LINE_BYTES = 256 << 10
 """The longest line in either direction, its end not counted: the protocol's limit."""
 _CHUNK = 64 << 10
+_LONGEST_WAIT = 3600.0
+"""What the protocol has as the longest `wait`, in seconds."""
+_LONGEST_CALL = 7 * 86400.0
+"""A week: the system's clocks and locks take no endless limit, such as `float("inf")`."""
 _EVENTS = 1000
 """How many events wait for callbacks while a call reads past them. The listener reads none while it runs a callback: the daemon
 keeps them then."""

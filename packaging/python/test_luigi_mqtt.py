@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import decimal
+import fractions
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Type, Union
 
@@ -169,9 +171,14 @@ class WhatIsAsked(Test):
             (datetime.datetime(2026, 7, 1, 12, 30, tzinfo=utc), "2026-07-01T12:30:00+00:00"),
             (local, local.astimezone().isoformat()),
             ("Küche ☃", "Küche ☃"),
+            (types.MappingProxyType({"state": "ON"}), {"state": "ON"}),
+            (Scalar(True), True),
+            (Scalar(2**60 + 1), 2**60 + 1),
+            ({"brightness": Scalar(5)}, {"brightness": 5}),
         ]
         for given, told in rows:
             self.check(lambda it: it.publish("x", given), {"op": "reading", "entity": "x", "value": told})
+            self.assertIs(type(self.daemon.requests[-1][1]["value"]), type(told))
 
     def test_a_raw_payload_is_text_or_json_or_any_bytes(self) -> None:
         same = {"op": "publish", "topic": "a/b", "retain": False, "delivery": "every"}
@@ -224,9 +231,13 @@ class WhatIsAsked(Test):
 
     def test_what_json_cannot_hold_is_refused_before_anything_is_sent(self) -> None:
         client = self.client()
-        for value in [float("nan"), float("inf"), "\udc80", object(), {"bytes": b""}]:
+        huge = fractions.Fraction(10**400)
+        for value in [float("nan"), float("inf"), "\udc80", object(), {"bytes": b""}, huge, Scalar(1j)]:
             with self.subTest(value=value), self.failing("invalid", luigi_mqtt.Invalid):
                 client.publish_raw("a", {"it": value})
+        for wait in [float("nan"), float("inf")]:
+            with self.subTest(wait=wait), self.failing("invalid", luigi_mqtt.Invalid):
+                client.publish("a", 1, wait=wait)
         with self.failing("line_too_long", luigi_mqtt.Invalid):
             client.publish_raw("a", "x" * (256 << 10))
         self.assertEqual(self.daemon.requests, [])
@@ -336,6 +347,16 @@ class WhenTheDaemonIsAway(Test):
 
         self.daemon.answers["reading"] = answer
         self.assertEqual(self.client(SHORT).publish("x", 1, wait=LIMIT), "delivered")
+
+    def test_whoever_waits_for_ever_is_answered_too(self) -> None:
+        self.assertEqual(self.client(float("inf")).publish("x", 1), "accepted")
+
+    def test_a_wait_that_cannot_be_is_for_the_daemon_to_refuse(self) -> None:
+        refusal = {"error": "field", "reason": "the field wait is 1e9"}
+        self.daemon.answers["reading"] = lambda _: refusal
+        for wait in [1e9, "5", -1, True]:
+            with self.subTest(wait=wait), self.failing("field", luigi_mqtt.Invalid):
+                self.client().publish("x", 1, wait=wait)  # type: ignore[arg-type]
 
     def test_a_socket_that_may_not_be_opened_is_no_reason_to_wait(self) -> None:
         os.chmod(self.path, 0o600)
@@ -777,6 +798,19 @@ runpy.run_path("examples/door.py")
         command = [sys.executable, "-W", "error", *arguments]
         ended = subprocess.run(command, cwd=FOLDER, env=environment, stdout=subprocess.PIPE, timeout=LIMIT, check=True)
         return ended.stdout.decode()
+
+
+class Scalar:
+    """A number or a truth value as numpy has them."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def item(self) -> Any:
+        return self._value
+
+    def __float__(self) -> float:
+        return float(self._value)
 
 
 class Call(threading.Thread):
