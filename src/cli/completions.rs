@@ -1,18 +1,16 @@
 //! `luigi-mqtt completions`: what a shell needs to complete our arguments.
 
-use std::io::{self, Write};
-
 use clap::CommandFactory;
 use clap_complete::Generator;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
 use super::Exit;
 use super::args::{Args, Shell};
+use super::output;
 
 /// Prints it.
 pub(super) fn print(shell: Shell) -> Exit {
-    // A closed pipe is nobody's loss.
-    let _ = io::stdout().lock().write_all(script(shell).as_bytes());
+    output::print(&script(shell));
     Exit::Ok
 }
 

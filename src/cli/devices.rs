@@ -1,7 +1,5 @@
 //! `luigi-mqtt devices`: what others announce to Home Assistant.
 
-use std::io::{self, Write};
-
 use serde_json::{Map, Value as Json};
 
 use super::Exit;
@@ -9,6 +7,7 @@ use super::answer::{granted, refused, sentence, spelt};
 use super::args::Devices;
 use super::complain;
 use super::listening::{End, listen};
+use super::print;
 use super::printable::printable;
 use super::socket::{ANSWER_LIMIT, Agent, Surroundings, open};
 use super::table::{Align, Cell, Look, Paint, Table};
@@ -56,8 +55,7 @@ fn list(request: &Devices, agent: &mut dyn Agent) -> Exit {
         true => devices.iter().map(|it| format!("{}\n", Json::Object((*it).clone()))).collect(),
         false => table(&devices).text(Paint::of_stdout()),
     };
-    // A closed pipe is nobody's loss.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    print(&text);
     Exit::Ok
 }
 
@@ -83,7 +81,7 @@ fn watch(request: &Devices, agent: &mut dyn Agent) -> End {
             true => Json::Object(device).to_string(),
             false => line(&device),
         };
-        if writeln!(io::stdout(), "{line}").is_err() {
+        if !print(&format!("{line}\n")) {
             return End::Over(Exit::Ok);
         }
     }

@@ -23,6 +23,8 @@ pub enum Exit {
     Unavailable,
     /// 71: the system has no thread or handler to give.
     System,
+    /// 74: what was to be printed cannot be written, as to a full disk.
+    Unwritten,
     /// 75: not accepted now; it may be another time.
     Later,
     /// 76: the daemon speaks another language: an older or a newer one.
@@ -46,6 +48,7 @@ impl Exit {
             Exit::Refused => 65,
             Exit::Unavailable => 69,
             Exit::System => 71,
+            Exit::Unwritten => 74,
             Exit::Later => 75,
             Exit::Protocol => 76,
             Exit::Forbidden => 77,

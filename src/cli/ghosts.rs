@@ -1,7 +1,6 @@
 //! `luigi-mqtt ghosts`: what is announced to Home Assistant and has no living owner, and how to be rid of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -12,8 +11,10 @@ use super::Exit;
 use super::announced::Announced;
 use super::args::Ghosts;
 use super::complain;
+use super::print;
 use super::printable::printable;
 use super::question::agreed;
+use super::say;
 use super::table::{Align, Paint, Table};
 use super::wanted::wanted;
 use crate::client;
@@ -50,11 +51,10 @@ pub(super) fn ghosts(config: &Config, request: &Ghosts) -> Exit {
     };
     let now = OffsetDateTime::now_utc();
     let ghosts = hearing.ghosts(&ours, Instant::now(), now);
-    let mut output = io::stdout().lock();
-    let _ = match request.json {
-        true => writeln!(output, "{}", json(&ghosts, now)),
-        false => output.write_all(table(&ghosts, now).as_bytes()),
-    };
+    match request.json {
+        true => say(&json(&ghosts, now)),
+        false => _ = print(&table(&ghosts, now)),
+    }
     match request.clear {
         true => clear(&options, request, &ghosts),
         false => Exit::Ok,

@@ -3,7 +3,7 @@
 //! What several of them share: `socket` finds whoever carries out a request, the daemon or (`direct`) a connection of our own;
 //! `listening` finds the next one; `answer` is what came back, `table` and `printable` what people see of it. `announced`, `wanted`,
 //! `courier` and `question` are for those that change what the daemon has announced, while it does not run. `standstill` is
-//! what `status` says then.
+//! what `status` says then. `output` is where all of them print.
 
 mod announced;
 mod answer;
@@ -22,6 +22,7 @@ mod luigi;
 mod man;
 mod migrate;
 mod origin;
+mod output;
 mod printable;
 mod publish;
 mod question;
@@ -46,6 +47,7 @@ use clap::Parser;
 
 use args::{Args, Command, Deferred};
 use luigi::Tool;
+use output::{print, say};
 use socket::Surroundings;
 
 use crate::config::Config;
@@ -54,6 +56,13 @@ use crate::daemon::Origin;
 
 /// Does what the process's arguments ask for. Blocks as long as that takes.
 pub fn main() -> Exit {
+    match obey() {
+        Exit::Ok if output::is_lost() => Exit::Unwritten,
+        exit => exit,
+    }
+}
+
+fn obey() -> Exit {
     if let Some(tool) = std::env::args_os().next().and_then(|it| Tool::of(&it)) {
         return tool.run();
     }
@@ -115,11 +124,6 @@ fn mock_mode(environment: &Environment) -> Result<bool, String> {
         "0" | "no" | "false" | "off" => Ok(false),
         other => Err(other.to_owned()),
     }
-}
-
-/// Writes a line; whoever reads may have gone (`| head`), which is no error of ours.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Writes to standard error, at once, for others may write there too; a closed one is nobody's loss.

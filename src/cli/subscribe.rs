@@ -1,7 +1,6 @@
 //! `luigi-mqtt subscribe`: what is published, as it comes.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
@@ -11,6 +10,7 @@ use super::answer::{refused, sentence};
 use super::args::Subscribe;
 use super::complain;
 use super::listening::{End, listen};
+use super::print;
 use super::printable::spelt_out;
 use super::socket::{ANSWER_LIMIT, Agent, Surroundings};
 use super::table::{Look, Paint};
@@ -131,8 +131,7 @@ impl Listener<'_> {
             true => json(message),
             false => line(message, self.paint),
         };
-        if writeln!(io::stdout(), "{line}").is_err() {
-            // Whoever reads has seen enough.
+        if !print(&format!("{line}\n")) {
             return Some(Exit::Ok);
         }
         self.printed += 1;
@@ -173,6 +172,8 @@ const QUIET: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use serde_json::json;
 
     use super::super::args::Route;

@@ -1,10 +1,9 @@
 //! `luigi-mqtt templates`: what can be had ready-made, and what to put into which file for it.
 
-use std::io::{self, Write};
-
 use clap::builder::PossibleValuesParser;
 
 use super::Exit;
+use super::output;
 use crate::config::Template;
 use crate::config::templates;
 
@@ -12,8 +11,7 @@ use crate::config::templates;
 pub(super) fn print(name: Option<&str>) -> Exit {
     let chosen = templates().iter().filter(|it| name.is_none_or(|name| it.name == name));
     let texts: Vec<String> = chosen.map(describe).collect();
-    // A closed pipe is nobody's loss.
-    let _ = io::stdout().lock().write_all(texts.join("\n").as_bytes());
+    output::print(&texts.join("\n"));
     Exit::Ok
 }
 

@@ -1,5 +1,6 @@
 //! `subscribe`, `devices`, `get` and `set`, by a connection of their own at a real broker.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -93,6 +94,29 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
     wait_until_or("the end", LIMIT, has_ended, || mosquitto.log());
     assert_eq!(process.wait_exit(LIMIT).code(), Some(0));
     assert_eq!(BufReader::new(process.stderr()).lines().count(), 0);
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_is_told_by_the_exit_code() {
+    let mosquitto = house();
+    let launch = Launch::new(&Configuration::new(mosquitto.port()).text());
+    let check = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
+        command.arg("--config").arg(launch.folder().join("luigi-mqtt.conf")).args(arguments);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut process = Process::start(command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()));
+        let errors: Vec<String> = BufReader::new(process.stderr()).lines().map(Result::unwrap).collect();
+        let expected = "luigi-mqtt: cannot write to standard output: No space left on device (os error 28)";
+        assert_eq!((errors, process.wait_exit(LIMIT).code()), (vec![expected.to_owned()], Some(74)));
+    };
+    // The first of them would not end by itself.
+    check(&["subscribe", "--direct", "#"]);
+    check(&["devices", "--direct", "--json"]);
+    check(&["devices", "--direct", "--watch"]);
+    check(&["get", "--direct", "lamp", "state"]);
+    check(&["check"]);
+    check(&["templates"]);
+    check(&["completions", "fish"]);
 }
 
 const LAMP: &str = r#"{"name":"Lamp","uniq_id":"lamp","schema":"json","stat_t":"lamp","cmd_t":"lamp/set","brightness":true,
