@@ -249,14 +249,12 @@ impl Announcer {
         self.settle(None);
     }
 
-    /// Takes note that the bridge announces all of it otherwise from its next connection on. `open` opens the ledger again, for
-    /// the machine may have another name. Returns what it takes to have Home Assistant know all of it there, before and after
-    /// that is announced: to be carried out before the bridge goes on.
-    pub(super) fn moved(&self, open: impl FnOnce(&Presence) -> Ledger) -> Plan {
+    /// Takes note that the bridge announces all of it otherwise from its next connection on. Returns what it takes to have Home
+    /// Assistant know all of it there, before and after that is announced: to be carried out before the bridge goes on.
+    pub(super) fn moved(&self) -> Plan {
         let presence = self.presence();
         let mut state = self.state();
-        // One at a time has the file.
-        state.ledger = state.ledger.take().map(drop).map(|()| open(&presence));
+        state.ledger.iter_mut().for_each(|it| it.rename(presence.topics.node()));
         for Wanted { record: known, entity, .. } in self.wanted().values_mut() {
             *known = Record { since: mem::take(&mut known.since), ..record(&known.owner, entity, &presence) };
         }

@@ -6,7 +6,7 @@ use crossbeam_channel::bounded;
 
 use super::reception::Reception;
 use super::reload::{Renewal, Running};
-use super::start::{Started, open_ledger};
+use super::start::Started;
 use super::{DaemonError, tell_broker};
 use crate::bridge::Farewell;
 
@@ -64,7 +64,7 @@ impl Started {
         let is_moved = *core.handle().presence() != presence;
         core.renew(&config, presence, self.ending.channel(), GOODBYE).map_err(DaemonError::Start)?;
         if is_moved {
-            let plan = announcer.moved(|presence| open_ledger(&config, presence));
+            let plan = announcer.moved();
             plan.sentences.iter().for_each(|sentence| log::info!("{sentence}"));
             let (tell, departed) = bounded(1);
             core.depart(plan.before, plan.after, tell);

@@ -164,7 +164,7 @@ fn receive(config: Arc<Config>, around: Surroundings, kept: Kept, reloader: &Rel
 }
 
 /// The ledger of this machine; what is wrong with it is logged.
-pub(super) fn open_ledger(config: &Config, presence: &Presence) -> Ledger {
+fn open_ledger(config: &Config, presence: &Presence) -> Ledger {
     let ledger = ledger_of(config, presence);
     ledger.problem().into_iter().for_each(|problem| log::warn!("{problem}"));
     if ledger.is_in_use() {

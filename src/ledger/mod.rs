@@ -145,6 +145,11 @@ impl Ledger {
         self.known.identity.as_ref()
     }
 
+    /// The machine is called `node` from now on.
+    pub fn rename(&mut self, node: &ObjectId) {
+        self.known.node = node.clone();
+    }
+
     /// Everything that is known, by topic.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.known.entries.values().map(|it| &it.record)

@@ -58,8 +58,7 @@ impl Rig {
         let (stop, stopped) = bounded(0);
         let presence = client::presence(&config).unwrap().identified(self.announcer.device().identifier);
         core.renew(&config, presence, stopped, Duration::from_secs(30)).unwrap();
-        let folder = self.folder.path();
-        let plan = self.announcer.moved(|presence| Ledger::open(folder, "", presence.topics.node()));
+        let plan = self.announcer.moved();
         let (done, departed) = bounded(1);
         core.depart(plan.before, plan.after, done);
         self.announcer.settle(Some(departed));
@@ -229,4 +228,16 @@ fn what_moves_there_and_back_before_the_broker_has_heard_of_it_stays_where_it_wa
     assert_eq!(rig.retained("there/sensor/luigi-pi/attic/config"), "");
     assert!(rig.announcement("attic").contains("Attic"), "{:?}", rig.announcement("attic"));
     assert_eq!(rig.retained(state.as_str()), "21.5");
+}
+
+#[test]
+fn what_moves_where_the_card_takes_nothing_leaves_its_old_place_all_the_same() {
+    let mut rig = Rig::start(Faults::default());
+    fs::create_dir(rig.folder.path().join("ledger.json")).unwrap();
+    rig.announcer.announce("Sensor attic", &sensor("attic", "Attic"));
+    wait_until("the sensor", || rig.announcement("attic").contains("Attic"));
+    rig.move_to("[Topics]\nDISCOVERY_PREFIX=there\n");
+    let there = || rig.retained("there/sensor/luigi-pi/attic/config");
+    wait_until("the sensor, there", || there().contains("Attic"));
+    wait_until("nothing, here", || rig.announcement("attic").is_empty());
 }
