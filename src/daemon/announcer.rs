@@ -182,7 +182,9 @@ impl Announcer {
         let mut plan = Plan::default();
         if changes.is_news {
             let records = self.records();
-            if !changes.came.is_empty() {
+            if changes.left.iter().any(|it| state.knows_elsewhere(it)) {
+                plan = state.plan(&[], &records, &self.config());
+            } else if !changes.came.is_empty() {
                 plan = state.plan(&changes.came, &records, &self.config());
             }
             state.note(presence.topics.identity(), &records);
@@ -222,6 +224,7 @@ impl Announcer {
                 record.since.clone_from(&former.since);
                 changes.is_news |= record != *former;
                 changes.is_moved |= record.config != former.config || record.platform != former.platform;
+                changes.left.extend((record.platform != former.platform).then(|| former.clone()));
                 changes.handed_over.extend((former.owner != owner).then(|| entity.id().clone()));
             }
             None => {
@@ -241,10 +244,13 @@ impl Announcer {
         if wanted.get(id).is_none_or(|it| it.record.owner != owner) {
             return;
         }
-        wanted.remove(id);
+        let gone = wanted.remove(id);
         drop(wanted);
         state.removals += 1;
+        let is_elsewhere = gone.is_some_and(|it| state.knows_elsewhere(&it.record));
+        let plan = is_elsewhere.then(|| state.plan(&[], &self.records(), &self.config()));
         drop(state);
+        self.depart(plan.unwrap_or_default());
         self.0.handle.unregister(id.clone());
         self.settle(None);
     }
@@ -376,6 +382,11 @@ impl State {
         ledger.plan(wanted, |it| may_have(it, config, &self.awaited))
     }
 
+    /// As [`Ledger::knows_elsewhere`].
+    fn knows_elsewhere(&self, record: &Record) -> bool {
+        self.ledger.as_ref().is_some_and(|it| it.knows_elsewhere(record))
+    }
+
     /// Has the ledger know of all that is wanted.
     fn note(&mut self, identity: &ObjectId, wanted: &[Record]) {
         let Some(ledger) = &mut self.ledger else { return };
@@ -394,6 +405,8 @@ impl State {
 struct Changes {
     /// What was not announced before.
     came: Vec<Record>,
+    /// What has become something else.
+    left: Vec<Record>,
     /// What was somebody else's before.
     handed_over: BTreeSet<ObjectId>,
     /// Whether the ledger has to be told.

@@ -145,6 +145,13 @@ impl Ledger {
         self.known.identity.as_ref()
     }
 
+    /// Whether Home Assistant may know `record` from elsewhere too: then its removal from where it says does not take it out of
+    /// Home Assistant's registry, and the [plan](Ledger::plan) does.
+    pub fn knows_elsewhere(&self, record: &Record) -> bool {
+        let mut others = self.records().filter(|it| it.place() != record.place());
+        others.any(|it| it.registered() == record.registered())
+    }
+
     /// The machine is called `node` from now on.
     pub fn rename(&mut self, node: &ObjectId) {
         self.known.node = node.clone();

@@ -14,6 +14,7 @@ use super::*;
 use crate::client;
 use crate::client::Core;
 use crate::config::Environment;
+use crate::entity::BinarySensor;
 use crate::entity::Sensor;
 use crate::mock::Broker;
 use crate::mock::Faults;
@@ -228,6 +229,35 @@ fn what_moves_there_and_back_before_the_broker_has_heard_of_it_stays_where_it_wa
     assert_eq!(rig.retained("there/sensor/luigi-pi/attic/config"), "");
     assert!(rig.announcement("attic").contains("Attic"), "{:?}", rig.announcement("attic"));
     assert_eq!(rig.retained(state.as_str()), "21.5");
+}
+
+#[test]
+fn what_goes_or_becomes_something_else_on_its_way_elsewhere_leaves_home_assistants_registry_too() {
+    let id = ObjectId::new("attic").unwrap();
+    let motion = BinarySensor::new("attic", "Attic").build().unwrap();
+    for leave in [
+        Box::new(|rig: &Rig| rig.announcer.withdraw("Sensor attic", &id)) as Box<dyn Fn(&Rig)>,
+        Box::new(|rig: &Rig| rig.announcer.announce("Sensor attic", &motion)),
+    ] {
+        let mut rig = Rig::start(Faults::default());
+        rig.announcer.announce("Sensor attic", &sensor("attic", "Attic"));
+        wait_until("the sensor", || rig.announcement("attic").contains("Attic"));
+        let arriving = rig.broker.publishes(1_000);
+        rig.broker.set_faults(Faults { refuse: Some(Refusal::Unavailable), ..Faults::default() });
+        rig.broker.cut();
+        rig.move_to("[Topics]\nDISCOVERY_PREFIX=there\n");
+        leave(&rig);
+        rig.broker.set_faults(Faults::default());
+        let ledger = || fs::read_to_string(rig.folder.path().join("ledger.json")).unwrap_or_default();
+        wait_until("the old place to be forgotten", || !ledger().contains("homeassistant/"));
+        let old = arriving.try_iter().filter(|it| it.topic.as_str().starts_with("homeassistant/sensor/"));
+        let told = old.map(|it| String::from_utf8(it.payload.to_vec()).unwrap());
+        let told = told.skip_while(|it| !it.contains("migrate")).collect::<Vec<_>>();
+        let is_loaded = |it: &String| it.contains("unique_id");
+        assert_eq!(told.last().map(String::as_str), Some(""), "{told:?}");
+        assert!(told.iter().any(is_loaded), "it is removed only where it is loaded: {told:?}");
+        assert_eq!(rig.retained("there/sensor/luigi-pi/attic/config"), "");
+    }
 }
 
 #[test]
