@@ -18,6 +18,8 @@ pub(super) struct Extractor {
     rule: Rule,
     /// Whether a text has to be a number: what is found in a text is one only where the entity's states are.
     numeric: bool,
+    /// Whether a number, as JSON has them, is a state of the entity. Of an option or a text it is the spelling.
+    takes_numbers: bool,
     /// Whether an empty text is a state of the entity. Of most it is what a file holds while it is written anew.
     takes_empty: bool,
 }
@@ -33,7 +35,9 @@ impl Extractor {
             Extract::ExitStatus => Rule::Never(NO_STATUS),
         };
         let takes_empty = entity.state_payload(&Value::from("")).is_ok();
-        Extractor { rule, numeric: entity.has_numbers(), takes_empty }
+        let numeric = entity.has_numbers();
+        let takes_numbers = numeric || entity.state_payload(&Value::from(0)).is_ok();
+        Extractor { rule, numeric, takes_numbers, takes_empty }
     }
 
     /// The value in `text`: a finite number; a text, which for an entity whose states are numbers is the one that
@@ -70,6 +74,7 @@ impl Extractor {
         match document.pointer(pointer)? {
             Json::Null => Some(Value::Unknown),
             Json::Bool(on) => Some(Value::Switch(*on)),
+            Json::Number(number) if !self.takes_numbers => self.fit(&number.to_string()),
             Json::Number(number) => number.as_f64().filter(|it| it.is_finite()).map(Value::Number),
             Json::String(text) => self.fit(text),
             Json::Array(_) | Json::Object(_) => None,
@@ -151,6 +156,7 @@ mod tests {
     use super::*;
 
     use crate::entity::Number;
+    use crate::entity::Select;
     use crate::entity::Sensor;
     use crate::entity::Text;
 
@@ -261,6 +267,20 @@ mod tests {
             check_refused(&pointer(at), &texts(), &[json]);
         }
         check_refused(&pointer("/a"), &texts(), &["", "{", "{\"a\":1e999}", "{\"a\":1} x"]);
+    }
+
+    #[test]
+    fn a_number_in_json_is_an_option_or_a_text_to_what_has_those() {
+        let options = || ["1".to_owned(), "2".to_owned()];
+        for entity in [
+            Select::new("a", "A", options()).build().unwrap(),
+            Sensor::new("a", "A").device_class("enum").options(options()).build().unwrap(),
+            Text::new("a", "A").build().unwrap(),
+        ] {
+            let extractor = Extractor::new(&pointer("/mode"), &entity);
+            let value = extractor.value(r#"{"mode":2}"#).unwrap();
+            assert_eq!(entity.state_payload(&value).as_deref(), Ok("2"), "{}", entity.platform());
+        }
     }
 
     #[test]
