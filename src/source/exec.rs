@@ -128,6 +128,10 @@ impl Source for Exec {
         Ok(())
     }
 
+    fn limit(&self) -> Duration {
+        self.program.limit + ENDING
+    }
+
     fn halt(&self) -> Option<Halt> {
         self.halt.clone()
     }
@@ -158,6 +162,9 @@ impl fmt::Display for BadEnd {
 }
 
 impl Error for BadEnd {}
+
+/// How long a program that has run for its limit takes to be ended, and a moment: a failure of its own is told then.
+const ENDING: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -282,6 +289,12 @@ mod tests {
             found,
             [(2, 60, 3, vec![0.0, 7.0]), (1, 60, 3, vec![0.0]), (1, 61, 3, vec![0.0]), (1, 60, 4, vec![0.0])]
         );
+    }
+
+    #[test]
+    fn a_program_may_take_as_long_as_its_limit_before_it_hangs() {
+        let sources = sources_of(&[declared("a", "sleep 1", Extract::Text)]);
+        assert!(sources[0].source.limit() > LIMIT);
     }
 
     /// Waits until there is a process number in the file `path`, and returns it.

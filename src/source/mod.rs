@@ -55,6 +55,12 @@ pub trait Source: Send {
     /// [`SourceError`] when none of the values can be had; what was appended until then is ignored.
     fn sample(&mut self, samples: &mut Vec<Sample>) -> Result<(), SourceError>;
 
+    /// How long a sample may take by a limit of its own, as a program has one: until then it does not hang. Zero where it has
+    /// none. Asked for once, before the first sample.
+    fn limit(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What ends a sample that is being taken, from another thread and for good; `None` where nothing does. Asked for once,
     /// before the first sample.
     fn halt(&self) -> Option<Halt> {

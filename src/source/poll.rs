@@ -83,9 +83,11 @@ impl Poll {
         }
     }
 
-    /// How long a sample of it may take before its entities are lost: as long as as many samples as may be missed.
+    /// How long a sample of it may take before its entities are lost: as long as as many samples as may be missed, and as
+    /// its own limit.
     pub(super) fn patience(&self) -> Duration {
-        (self.polled.interval * u32::from(self.polled.misses.max(1))).max(SHORTEST_PATIENCE)
+        let missing = self.polled.interval * u32::from(self.polled.misses.max(1));
+        missing.max(self.polled.source.limit()).max(SHORTEST_PATIENCE)
     }
 
     /// Tells what a sample that was taken at `now` has brought, where that is worth telling. `samples` is empty after it.

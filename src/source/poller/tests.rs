@@ -21,6 +21,7 @@ struct Probe {
     gate: Option<Receiver<()>>,
     witness: Arc<Witness>,
     halt: Option<Halt>,
+    limit: Duration,
 }
 
 /// What all probes of a test have seen.
@@ -58,6 +59,10 @@ impl Source for Probe {
         Ok(())
     }
 
+    fn limit(&self) -> Duration {
+        self.limit
+    }
+
     fn halt(&self) -> Option<Halt> {
         self.halt.clone()
     }
@@ -69,6 +74,8 @@ struct Stage {
     witness: Arc<Witness>,
     troubles: Troubles,
     patience: Patience,
+    /// That of the samples of sources that are added.
+    limit: Duration,
     sender: Sender<Reading>,
     readings: Receiver<Reading>,
 }
@@ -77,8 +84,8 @@ impl Stage {
     fn new() -> Stage {
         let (sender, readings) = unbounded();
         let patience = Patience { sample: Duration::from_millis(5), idle: Duration::from_secs(60) };
-        let (sources, witness, troubles) = Default::default();
-        Stage { sources, witness, troubles, patience, sender, readings }
+        let (sources, witness, troubles, limit) = Default::default();
+        Stage { sources, witness, troubles, patience, limit, sender, readings }
     }
 
     /// Adds a source that answers at once, sampled each second.
@@ -96,9 +103,10 @@ impl Stage {
     fn add(&mut self, id: &str, pace: Pace, gate: Option<Receiver<()>>, halt: Option<Halt>) -> &mut Polled {
         let entities = vec![Sensor::new(id, id).build().unwrap()];
         let witness = Arc::clone(&self.witness);
+        let limit = self.limit;
         self.sources.push(Polled {
             owner: format!("Sensor {id}"),
-            source: Box::new(Probe { entities, count: 0, gate, witness, halt }),
+            source: Box::new(Probe { entities, count: 0, gate, witness, halt, limit }),
             pace,
             interval: Duration::from_secs(1),
             filters: vec![Filtering::plain(0.0, Duration::from_secs(3600))],
@@ -273,6 +281,17 @@ fn what_hangs_for_too_long_is_unavailable_and_in_trouble_until_it_answers() {
     drop(gate);
     stage.wait_for(&["hangs 1"]);
     wait_until(|| stage.troubles.list().is_empty());
+}
+
+#[test]
+fn what_has_a_limit_of_its_own_does_not_hang_before() {
+    let mut stage = Stage::new();
+    stage.limit = Duration::from_secs(600);
+    let _gate = stage.slow("program");
+    let poller = stage.start();
+    wait_until(|| stage.witness.now.load(SeqCst) == 1);
+    let overdue = poller.nudge.0.lock().places[&0].overdue.unwrap();
+    assert!(overdue > Instant::now() + Duration::from_secs(500));
 }
 
 #[test]
