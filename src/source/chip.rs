@@ -19,7 +19,7 @@ pub(super) struct DeviceList {
 }
 
 impl DeviceList {
-    /// The folder of the device `chip` under `root`, which is one of:
+    /// The own folder of the device `chip` under `root`, which no other has. `chip` is one of:
     ///
     /// - the name of the folder, `hwmon1`;
     /// - the content of the device's file `name`, `ina219`; also without what follows an `@` in it, for some drivers add
@@ -49,7 +49,8 @@ impl DeviceList {
             let name = KernelFile::at(folder.join("name")).parse("a name", |it| Some(it.trim().to_owned()));
             let name = name.unwrap_or_default();
             if self.is_meant(chip, &name, &folder) {
-                return Ok(folder);
+                // Its own place, for another may have its number as soon as it is unplugged.
+                return Ok(folder.canonicalize().unwrap_or(folder));
             }
             if names.len() < MOST_NAMED {
                 names.push(name);
@@ -136,6 +137,15 @@ mod tests {
                 ("", None),
             ],
         );
+    }
+
+    #[test]
+    fn what_is_found_is_where_the_device_is_and_not_where_its_number_leads() {
+        let there = [("hwmon0", "ina219", "1-0040"), ("hwmon1", "ina219", "1-0041")];
+        let root = list(&hwmon::DEVICES, &there);
+        let found = hwmon::DEVICES.find(root.path(), "ina219@1-0041").unwrap();
+        let own = root.path().join("sys/devices/1-0041/hwmon1");
+        assert_eq!(found, own.canonicalize().unwrap());
     }
 
     #[test]
