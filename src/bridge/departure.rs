@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crossbeam_channel::Sender;
 
 use crate::model::Message;
+use crate::model::Qos;
 use crate::model::Topic;
 
 /// The messages before and after all that is announced, as far as they are still to be sent.
@@ -31,6 +32,12 @@ impl Departure {
         self.after.retain(|it| !newer.contains(&it.topic));
         self.after.extend(after);
         self.done = Some(done);
+    }
+
+    /// Has the broker keep nothing on `topic` from the next announcement on.
+    pub(super) fn empty(&mut self, topic: &Topic) {
+        self.after.retain(|it| it.topic != *topic);
+        self.after.push(Message::retained(topic.clone(), *b"", Qos::AtLeastOnce));
     }
 
     /// The group that is to be acknowledged next, where one is left.
@@ -67,7 +74,6 @@ mod tests {
     use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
     use super::*;
-    use crate::model::Qos;
 
     fn message(topic: &str, payload: &str) -> Message {
         Message::retained(Topic::new(topic).unwrap(), payload.as_bytes(), Qos::AtLeastOnce)

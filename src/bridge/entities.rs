@@ -95,6 +95,10 @@ impl Bridge {
                     let cleared =
                         || it.entity.retained().then(|| Message::retained(it.topic().clone(), *b"", qos));
                     it.unknown(qos).or_else(cleared).into_iter().for_each(|it| self.say(it, now));
+                    if it.entity.retained() && !entity.retained() {
+                        // Home Assistant has read by then that it is unknown.
+                        self.departure.empty(it.topic());
+                    }
                 }
             }
             None => {}

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use super::Bridge;
 use super::announcing_tests::{Rig, message, sensor};
 use super::event::{Event, Request};
 use super::tests::presence;
+use super::Bridge;
 use crate::entity::BinarySensor;
 use crate::entity::Entity;
 use crate::entity::Form;
@@ -75,4 +75,16 @@ fn where_states_are_not_retained_the_broker_is_not_expected_to_keep_any() {
     let keeps = |it: Entity| presence().told_on(&it).iter().any(|it| it.as_str() == "luigi/pi/attic");
     assert!(keeps(attic().build().unwrap()));
     assert!(!keeps(expiring(attic()).build().unwrap()));
+}
+
+#[test]
+fn a_state_that_expires_since_a_reload_leaves_nothing_at_the_broker() {
+    let mut rig = Rig::new(Form::Entity, [sensor("attic")]);
+    rig.arrived();
+    rig.after(1_000);
+    let expiring = Sensor::new("attic", "Name").expire_after(Duration::from_secs(60)).build().unwrap();
+    rig.register(expiring);
+    let arrived = rig.arrived();
+    assert!(arrived.contains(&"luigi/pi/attic None".to_owned()), "{arrived:?}");
+    assert_eq!(rig.after(1_000), ["luigi/pi/attic "]);
 }
