@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(super) enum Announcement {
     /// Some of what an earlier run announced is taken leave of, and not all of that is acknowledged.
     Parting,
-    /// Home Assistant works through it.
+    /// Home Assistant works through it, or through what it was told on the connection before.
     Parted {
         /// When it surely has.
         until: Instant,
@@ -34,6 +34,11 @@ pub(super) enum Announcement {
 }
 
 impl Announcement {
+    /// The step in which Home Assistant works through what it was told until `now`.
+    pub(super) fn parted(now: Instant) -> Announcement {
+        Announcement::Parted { until: now + PARTING }
+    }
+
     /// The step after a birth message seen at `now`; `luck` is 0 to 1. One that comes while an announcement is under
     /// way needs no other: Home Assistant reads discovery before it says that it has started. It may not have
     /// subscribed to all states yet.
@@ -75,7 +80,7 @@ impl Announcement {
     /// The step to be in at `now`, given whether all announcements are acknowledged.
     pub(super) fn next(self, now: Instant, acknowledged: bool) -> Announcement {
         match self {
-            Announcement::Parting if acknowledged => Announcement::Parted { until: now + PARTING },
+            Announcement::Parting if acknowledged => Announcement::parted(now),
             Announcement::Parted { until } | Announcement::Delayed { until } if now >= until => {
                 Announcement::Discovering
             }

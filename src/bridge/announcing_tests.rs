@@ -31,9 +31,9 @@ use crate::model::Topic;
 pub(super) struct Rig {
     pub(super) broker: Broker,
     arrived: Receiver<mock::Publish>,
-    bridge: Bridge,
+    pub(super) bridge: Bridge,
     link: Option<(Link, Receiver<LinkEvent>)>,
-    now: Instant,
+    pub(super) now: Instant,
 }
 
 impl Rig {
@@ -58,7 +58,7 @@ impl Rig {
         rig
     }
 
-    fn connect(&mut self) {
+    pub(super) fn connect(&mut self) {
         self.link = Some(connect(&mut self.bridge, &self.broker, self.now));
     }
 

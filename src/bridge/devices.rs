@@ -66,6 +66,11 @@ impl Devices {
         self.0.values().all(|it| !it.stale && it.off().next().is_none())
     }
 
+    /// Whether Home Assistant may still work through a message.
+    pub(super) fn are_at_work(&self) -> bool {
+        self.0.values().any(|it| matches!(it.step, Step::Sent | Step::Resting { .. }))
+    }
+
     /// When a step is due, where that is a matter of time.
     pub(super) fn due(&self) -> Option<Instant> {
         let dues = self.0.values().filter_map(|it| match it.step {

@@ -7,7 +7,7 @@ use crossbeam_channel::bounded;
 use super::announcing_tests::{Rig, message, sensor};
 use super::event::{Event, Request};
 use super::tests::presence;
-use super::Bridge;
+use super::{Bridge, Presence};
 use crate::entity::BinarySensor;
 use crate::entity::Entity;
 use crate::entity::Form;
@@ -87,4 +87,27 @@ fn a_state_that_expires_since_a_reload_leaves_nothing_at_the_broker() {
     let arrived = rig.arrived();
     assert!(arrived.contains(&"luigi/pi/attic None".to_owned()), "{arrived:?}");
     assert_eq!(rig.after(1_000), ["luigi/pi/attic "]);
+}
+
+#[test]
+fn another_connection_gives_home_assistant_time_for_what_it_was_told_on_the_last() {
+    for is_at_work in [true, false] {
+        let mut rig = Rig::new(Form::Device, [sensor("attic")]);
+        rig.arrived();
+        rig.after(1_000);
+        rig.after(1_000);
+        if is_at_work {
+            rig.register(sensor("door"));
+            assert_eq!(rig.after(100), ["device/pi sensor:attic sensor:door"]);
+        }
+        let other = Presence { birth_payload: "born".to_owned(), form: Form::Device, ..presence() };
+        rig.bridge.begin_anew(other, 128, rig.now);
+        rig.connect();
+        let arrived = rig.arrived();
+        assert_eq!(arrived.is_empty(), is_at_work, "{arrived:?}");
+        if is_at_work {
+            let arrived = rig.after(1_500);
+            assert!(arrived.contains(&"device/pi sensor:attic sensor:door".to_owned()), "{arrived:?}");
+        }
+    }
 }

@@ -48,8 +48,17 @@ impl Bridge {
     ) {
         (inbox.stop, inbox.link) = (stop, link);
         inbox.of_link.set(0);
+        self.begin_anew(presence, window, Instant::now());
+    }
+
+    /// Is a bridge that is not connected, at `now`.
+    pub(super) fn begin_anew(&mut self, presence: Presence, window: u16, now: Instant) {
         self.link = LinkState::default();
-        self.announcement = Announcement::Done;
+        // What it is told otherwise while it works on the last message of a device would be lost.
+        self.announcement = match self.devices.are_at_work() {
+            true => Announcement::parted(now),
+            false => Announcement::Done,
+        };
         self.echo = None;
         self.outbox.begin_anew(window);
         self.wire.set_own(presence.birth_topic.clone().into());
@@ -59,7 +68,7 @@ impl Bridge {
                 Arc::clone(&self.presence);
             self.move_in(&former);
         }
-        self.follow_anew(Instant::now());
+        self.follow_anew(now);
     }
 
     /// Has all that was announced as `former` says known as `presence` says. What is left behind is for whoever knows the
