@@ -35,6 +35,8 @@ pub(super) struct Actuator {
     memory: Arc<Mutex<Memory>>,
     /// It has taken over from another, and its state was not told since.
     is_untold: AtomicBool,
+    /// It was let go of, and another moves the same.
+    has_successor: AtomicBool,
 }
 
 /// The turn at a target, whoever shares it; with the line, where it is one and can be had.
@@ -87,6 +89,7 @@ impl Actuator {
             turn,
             memory: Arc::default(),
             is_untold: AtomicBool::new(false),
+            has_successor: AtomicBool::new(false),
         }
     }
 
@@ -94,6 +97,11 @@ impl Actuator {
     pub(super) fn inherit(&mut self, predecessor: &Actuator) {
         self.memory = Arc::clone(&predecessor.memory);
         self.is_untold = AtomicBool::new(true);
+    }
+
+    /// Another moves the same from here on: it is not left in its safe state any more.
+    pub(super) fn give_way(&self) {
+        self.has_successor.store(true, Relaxed);
     }
 
     /// Whether it is the output of `entity` as it is described there.
@@ -204,6 +212,9 @@ impl Actuator {
     pub(super) fn end(&self, limit: Duration, around: &Surroundings) -> Option<Value> {
         let safe = self.safe.clone()?;
         let (mut turn, mut memory) = self.locked();
+        if self.has_successor.load(Relaxed) {
+            return None;
+        }
         let outcome = self.apply(safe, Some(limit), &mut turn, &mut memory, around);
         if let Some(failure) = outcome.failure {
             log::warn!("{}", Chain(&failure));

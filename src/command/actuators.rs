@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub struct Actuators(Arc<Inner>);
 
 struct Inner {
     all: RwLock<All>,
+    /// Those that were let go of, for as long as a command or a safe state is under way. Locked after `all`.
+    leaving: Mutex<Vec<Weak<Actuator>>>,
     root: PathBuf,
     around: Surroundings,
 }
@@ -66,7 +68,8 @@ impl Actuators {
         open: Box<Opener>,
     ) -> io::Result<Actuators> {
         let around = Surroundings { store: store.clone(), open, ending: Halt::new()? };
-        let inner = Inner { all: RwLock::default(), root: root.to_owned(), around };
+        let (all, leaving) = Default::default();
+        let inner = Inner { all, leaving, root: root.to_owned(), around };
         let actuators = Actuators(Arc::new(inner));
         actuators.join(declared);
         Ok(actuators)
@@ -85,7 +88,8 @@ impl Actuators {
     /// Lets go of what `declared` has no more: that is left in its `SAFE_STATE`, if it has one and nothing else of `declared`
     /// moves the same, and its line is given back. An output that is another now, but of the same kind and moves the same, is
     /// left alone, to be taken over by [`Actuators::join`]: no line is given back for a new name or limit. All others are not
-    /// touched at all. Blocks for 3 s at most, as [`Actuators::end`].
+    /// touched at all. Blocks for 3 s at most, as [`Actuators::end`]; a safe state that has to wait longer, for a command that is
+    /// carried out still, is seen to then, unless [`Actuators::join`] has another move the same by then.
     pub fn leave(&self, declared: &[Declared]) {
         let outputs = || declared.iter().filter_map(|it| Some((it, it.output.as_ref()?)));
         let stays = |actuator: &Actuator| {
@@ -101,7 +105,10 @@ impl Actuators {
             all.iter().filter(|(_, it)| !stays(it)).map(|(id, _)| id.clone()).collect();
         let leaving: Vec<Arc<Actuator>> = leaving.iter().filter_map(|id| all.remove(id)).collect();
         let moved: HashSet<Key> = all.values().map(|it| Key::of(it.target())).collect();
-        drop(all);
+        let mut known = self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|it| it.strong_count() > 0);
+        known.extend(leaving.iter().map(Arc::downgrade));
+        drop((known, all));
         let mut safe: Vec<Arc<Actuator>> = leaving
             .into_iter()
             .filter(|it| it.is_left_safe() && !moved.contains(&Key::of(it.target())))
@@ -116,8 +123,13 @@ impl Actuators {
     /// [`Actuators::begin`], unless they take over what they move from the one before. Touches nothing yet.
     pub fn join(&self, declared: &[Declared]) {
         let mut all = self.0.all.write().unwrap_or_else(PoisonError::into_inner);
-        let mut turns: HashMap<Key, Arc<Turn>> =
-            all.values().map(|it| (Key::of(it.target()), Arc::clone(it.turn()))).collect();
+        let leaving = self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let leaving: Vec<Arc<Actuator>> = leaving.iter().filter_map(Weak::upgrade).collect();
+        let mut turns: HashMap<Key, Arc<Turn>> = leaving
+            .iter()
+            .chain(all.values())
+            .map(|it| (Key::of(it.target()), Arc::clone(it.turn())))
+            .collect();
         for it in declared {
             let Some(output) = &it.output else { continue };
             let (id, has_feed) = (it.entity.id(), it.input.is_some());
@@ -125,7 +137,9 @@ impl Actuators {
             if known.is_some_and(|known| known.is_of(&it.entity, has_feed, output)) {
                 continue;
             }
-            let turn = Arc::clone(turns.entry(Key::of(&output.target)).or_default());
+            let key = Key::of(&output.target);
+            leaving.iter().filter(|it| Key::of(it.target()) == key).for_each(|it| it.give_way());
+            let turn = Arc::clone(turns.entry(key).or_default());
             let mut actuator = Actuator::new(&it.entity, has_feed, output, turn, &self.0.root);
             known.into_iter().for_each(|known| actuator.inherit(known));
             all.insert(id.clone(), Arc::new(actuator));

@@ -90,3 +90,21 @@ fn a_safe_state_that_hangs_is_given_up_and_holds_up_no_other() {
     wait_until(|| ending.is_finished());
     assert_eq!(bench.read("seen"), "off\n");
 }
+
+#[test]
+fn what_is_back_before_its_command_is_over_waits_for_that_and_is_not_left_safe() {
+    let bench = Bench::new();
+    let target = shell(&gated(&bench, "$1"));
+    let bench = bench.with(switch("a"), target).safe(false);
+    let actuators = bench.begun();
+    let before = in_the_background(&actuators, "a");
+    wait_until(|| there_is(&bench, "seen"));
+    actuators.leave(&[]);
+    actuators.join(&bench.declared);
+    let after = in_the_background(&actuators, "a");
+    fs::write(bench.folder.path().join("go"), "").unwrap();
+    for it in [before, after] {
+        done(it.join().unwrap(), Value::Switch(true));
+    }
+    assert_eq!(bench.read("seen"), "on begins\non ends\non begins\non ends\n");
+}
