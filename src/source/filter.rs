@@ -1,6 +1,7 @@
 //! What becomes of the samples of an entity, and which of them are worth telling.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::SourceError;
@@ -103,7 +104,7 @@ impl Filter {
         if !number.is_finite() {
             return Err(refusal("a finite number".to_owned()));
         }
-        if let Some(valid) = valid.as_ref().filter(|it| !it.contains(&number)) {
+        if let Some(valid) = valid.as_ref().filter(|it| !holds(it, number)) {
             return Err(refusal(format!("a number from {} to {}", valid.start(), valid.end())));
         }
         let number = if *smoothing > 1 { self.window.median(number, (*smoothing).into()) } else { number };
@@ -129,6 +130,13 @@ impl Filter {
             (told, value) => told != value,
         }
     }
+}
+
+/// Whether `number` is within `range`, or beside it by no more than the error of a product: in binary, 12 × 0.1 is more than 1.2.
+fn holds(range: &RangeInclusive<f64>, number: f64) -> bool {
+    let margin = |end: f64| end.abs() * (ROUNDING - 1.0);
+    let (start, end) = (*range.start(), *range.end());
+    start - margin(start) <= number && number <= end + margin(end)
 }
 
 /// The light that `sample` means, where `full` is its full brightness and 0 is off; `None` where it is no number.

@@ -121,6 +121,21 @@ fn a_number_is_scaled_then_moved_then_checked_then_rounded() {
 }
 
 #[test]
+fn a_number_at_either_end_of_what_is_valid_is_valid() {
+    // In binary 12 × 0.1 is more than 1.2, and 3 × 0.29 less than 0.87.
+    for (scale, valid, sample, is_valid) in [
+        (0.1, 0.0..=1.2, 12.0, true),
+        (0.1, 0.0..=1.2, 12.001, false),
+        (0.29, 0.87..=9.0, 3.0, true),
+        (0.29, 0.87..=9.0, 2.999, false),
+        (0.1, 0.0..=1.2, -0.001, false),
+    ] {
+        let rules = Filtering { scale, valid: Some(valid), ..plain() };
+        assert_eq!(made(&rules, sample).is_ok(), is_valid, "{sample} by {scale}");
+    }
+}
+
+#[test]
 fn a_number_is_rounded_half_away_from_zero_and_none_is_spoilt() {
     for (number, decimals, expected) in [
         (2.5, 0, 3.0),
