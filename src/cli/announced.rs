@@ -25,16 +25,18 @@ impl Announced {
     ///
     /// # Errors
     ///
-    /// The exit code, where a topic would be too long; that was said.
+    /// The exit code, where a topic would be too long, or the ledger is not for this user to read; that was said.
     pub(super) fn open(config: &Config) -> Result<Announced, Exit> {
-        Announced::with(config, ledger_of)
+        let announced = Announced::with(config, ledger_of)?;
+        check_permitted(&announced.ledger)?;
+        Ok(announced)
     }
 
     /// The same to be looked at: whoever wants to change it is not kept from that.
     ///
     /// # Errors
     ///
-    /// As [`Announced::open`].
+    /// The exit code, where a topic would be too long; that was said.
     pub(super) fn look(config: &Config) -> Result<Announced, Exit> {
         Announced::with(config, ledger_to_look_at)
     }
@@ -56,6 +58,21 @@ impl Announced {
 /// The daemon's ledger, to be looked at only. Reads a small file.
 pub(super) fn ledger_to_look_at(config: &Config, presence: &Presence) -> Ledger {
     Ledger::look(&config.spool.directory, &ledger::machine(&config.host.root), presence.topics.node())
+}
+
+/// Whether what `ledger` says is known, where it is there: what is ours cannot be told from what nobody owns without it.
+///
+/// # Errors
+///
+/// The exit code, where another user would know; that was said.
+pub(super) fn check_permitted(ledger: &Ledger) -> Result<(), Exit> {
+    if !ledger.is_forbidden() {
+        return Ok(());
+    }
+    complain(format_args!(
+        "nothing was done: root may read it, and the user of the daemon; try again with sudo"
+    ));
+    Err(Exit::Forbidden)
 }
 
 /// Whether `ledger` can be changed.

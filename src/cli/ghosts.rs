@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Exit;
-use super::announced::Announced;
+use super::announced::{Announced, check_permitted};
 use super::args::Ghosts;
 use super::complain;
 use super::print;
@@ -38,6 +38,9 @@ pub(super) fn ghosts(config: &Config, request: &Ghosts) -> Exit {
         Ok(announced) => announced,
         Err(exit) => return exit,
     };
+    if let Err(exit) = check_permitted(&announced.ledger) {
+        return exit;
+    }
     let ours = match ours(config, &announced) {
         Ok(ours) => ours,
         Err(exit) => return exit,

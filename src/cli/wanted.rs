@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use super::Exit;
+use super::announced::ledger_to_look_at;
 use super::complain;
 use crate::bridge::Presence;
 use crate::config::Config;
@@ -40,6 +41,12 @@ pub(super) fn gathered(config: &Config, presence: &Presence) -> Result<Roster, E
     })?;
     let taken = roster.add_registered(registered(config, &presence.device));
     roster.problems.extend(taken);
+    if ledger_to_look_at(config, presence).is_forbidden() {
+        let folder = config.spool.directory.display();
+        roster.problems.push(format!(
+            "what programs have registered is not known: this user may not read {folder}; root may (sudo)"
+        ));
+    }
     Ok(roster)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::slice;
 
@@ -280,6 +280,9 @@ impl fmt::Display for Problem {
                     }
                     other => write!(f, "{other}, found both"),
                 }
+            }
+            Problem::Unreadable { cause } if cause.kind() == ErrorKind::PermissionDenied => {
+                f.write_str("cannot be read by this user; root can (sudo), and at mode 640 its group")
             }
             Problem::Unreadable { .. } => f.write_str("cannot be read"),
             Problem::NamesUnreadable { path, .. } => write!(f, "cannot read {}", path.display()),

@@ -27,6 +27,13 @@ pub(super) enum Refusal {
     Damaged { path: PathBuf, found: String },
 }
 
+impl Refusal {
+    /// Whether another user may well read it.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Refusal::Read { cause, .. } if cause.kind() == ErrorKind::PermissionDenied)
+    }
+}
+
 /// The file as it is spelt.
 #[derive(Deserialize, Serialize)]
 struct Ledger {

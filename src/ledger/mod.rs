@@ -40,6 +40,7 @@ pub struct Ledger {
     written: Option<Known>,
     access: Access,
     problem: Option<String>,
+    is_forbidden: bool,
     /// What the file is called from when it is written anew on, after its name: it is not lost.
     aside: Option<&'static str>,
 }
@@ -105,6 +106,7 @@ impl Ledger {
             entries: BTreeMap::new(),
         };
         let (mut known, mut written, mut problem, mut aside) = (new, None, None, None);
+        let mut is_forbidden = false;
         match file::read(&path) {
             Ok(None) => {}
             Ok(Some(found)) if found.is_of_another(&known) => {
@@ -121,18 +123,24 @@ impl Ledger {
             Err(refusal) => {
                 problem =
                     Some(format!("{refusal}: what it knew is not removed when nobody wants it any more"));
+                is_forbidden = refusal.is_forbidden();
                 match refusal {
                     Refusal::Damaged { .. } => aside = Some("damaged"),
                     _ => access = Access::Refused,
                 }
             }
         }
-        Ledger { path, known, written, access, problem, aside }
+        Ledger { path, known, written, access, problem, is_forbidden, aside }
     }
 
     /// Why what the file says is not known, as a sentence; `None` where it is.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Whether the user of this process is not permitted to know what it says, nor what else is in its folder.
+    pub fn is_forbidden(&self) -> bool {
+        self.is_forbidden
     }
 
     /// Whether another process has it: the daemon, or one that does what the daemon would. It is not written then.

@@ -1,8 +1,12 @@
 //! `luigi-mqtt ghosts`: what is announced and has no living owner, and how it is removed.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 
 use crate::support::AVAILABILITY;
 use crate::support::Configuration;
@@ -12,6 +16,7 @@ use crate::support::Launch;
 use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
+use crate::support::Outcome;
 use crate::support::Stream;
 use crate::support::free_port;
 
@@ -199,6 +204,49 @@ fn a_daemon_that_runs_meanwhile_is_not_disturbed_and_what_it_no_longer_announces
     assert_eq!(observer.messages(), []);
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
+}
+
+#[test]
+fn who_may_not_read_what_the_daemon_has_noted_takes_nothing_for_a_ghost() {
+    let mosquitto = broker_with(HOUSE);
+    let before = kept(&mosquitto);
+    let folder = tempfile::tempdir().unwrap();
+    let (state, file) = (folder.path().join("state"), folder.path().join("luigi-mqtt.conf"));
+    fs::create_dir(&state).unwrap();
+    let configuration = Configuration::new(mosquitto.port()).set("Spool", "DIRECTORY", state.display());
+    fs::write(&file, configuration.text()).unwrap();
+    for (path, mode) in [(folder.path(), 0o755), (&file, 0o644), (&state, 0o600)] {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_luigi-mqtt"));
+        command.arg("--config").arg(&file).args(arguments);
+        if geteuid().is_root() {
+            // Nobody: the folder is root's alone.
+            command.uid(65_534).gid(65_534);
+        }
+        Outcome::of(&mut command, b"")
+    };
+    for arguments in [
+        &["ghosts", "--listen", "1"][..],
+        &["ghosts", "--listen", "1", "--clear", "--yes"],
+        &["migrate"],
+        &["withdraw", "--yes"],
+        &["unregister", "attic", "--direct"],
+    ] {
+        let outcome = run(arguments);
+        assert_eq!((outcome.code, outcome.output.as_str()), (77, ""), "{arguments:?}: {outcome:?}");
+        assert!(outcome.errors.contains("ledger.json: Permission denied"), "{outcome:?}");
+        assert!(outcome.errors.ends_with("try again with sudo\n"), "{outcome:?}");
+    }
+    assert_eq!(kept(&mosquitto), before);
+    let checked = run(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.output.contains("warning: what programs have registered is not known"), "{checked:?}");
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+    let refused = run(&["check"]);
+    assert_eq!(refused.code, 78, "{refused:?}");
+    assert!(refused.errors.contains("cannot be read by this user; root can (sudo)"), "{refused:?}");
 }
 
 #[test]
