@@ -68,7 +68,7 @@ complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand templates" -s h -l
 complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -s c -l config -d 'Configuration file, which must exist [default: /etc/luigi/iot/luigi-mqtt/luigi-mqtt.conf, else those of the older modules ha-mqtt-py and ha-mqtt, else all defaults]' -r -F
 complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -l sensor -d 'The id of the sensor, as the first word is' -r
 complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -l value -d 'Its value, as the second word is' -r
-complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -l attributes -d 'Its attributes, in the place of those before: a JSON object' -r
+complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -l attributes -d 'Its attributes, in the place of those before: a JSON object; of an entity that is described with attributes' -r
 complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -l available -d 'Whether it is available, apart from the device' -r
 complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -s t -l topic -d 'Publish the payload on this topic, rather than a sensor\'s value' -r
 complete -c luigi-mqtt -n "__fish_luigi_mqtt_using_subcommand publish" -l payload-file -d 'The payload is what this file contains, `-` is standard input; any bytes' -r -F

@@ -22,7 +22,10 @@ impl Entity {
 
     fn check_attributes(&self, attributes: &Map<String, Json>) -> Result<(), Refusal> {
         if !self.attributes {
-            return Err(Refusal::new("no attributes, for it was built without", quoted_keys(attributes)));
+            return Err(Refusal::new(
+                "no attributes, for it is described without `attributes: true`",
+                quoted_keys(attributes),
+            ));
         }
         let own = blocked_on(self.platform());
         let blocked = |key: &&String| is_reserved_attribute(key) || own.contains(&key.as_str());

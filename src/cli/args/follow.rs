@@ -111,15 +111,16 @@ Examples:
 A message is a line, TOPIC PAYLOAD; control characters stand as \\n, \\t or \\u{1b}, and what is no text in base64. --json has it
 exactly. When the connection is lost it is made again: to the daemon where that is back within ten seconds.
 
-Exit codes: 0 the end was asked for or Ctrl-C typed, 2 wrong use, 69 neither the daemon nor the broker can be reached, 77 not
-permitted, 124 the time was over before so many messages came.";
+Exit codes: 0 the end was asked for or Ctrl-C typed, 2 wrong use, 69 neither the daemon nor the broker can be reached, 74 what
+comes cannot be written, 77 not permitted, 78 the configuration is wrong, 124 the time was over before so many messages came.";
 const DEVICES_EXAMPLES: &str = "\
 Examples:
   luigi-mqtt devices
   luigi-mqtt devices kitchen --json
   luigi-mqtt devices light --watch
 
-Exit codes: 0 done, 1 nothing fits the text, 69 neither the daemon nor the broker can be reached, 77 not permitted.";
+Exit codes: 0 done, 1 nothing fits the text, 69 neither the daemon nor the broker can be reached, 77 not permitted,
+78 the configuration is wrong.";
 const GET_EXAMPLES: &str = "\
 Examples:
   luigi-mqtt get lamp
@@ -128,7 +129,7 @@ Examples:
 What is asked for by name is printed alone, for scripts.
 
 Exit codes: 0 done, 1 it has not told that, 65 nothing is announced under that id, 69 neither the daemon nor the broker can be
-reached, 77 not permitted.";
+reached, 77 not permitted, 78 the configuration is wrong.";
 const SET_EXAMPLES: &str = "\
 Examples:
   luigi-mqtt set lamp on brightness=80
@@ -136,5 +137,5 @@ Examples:
   luigi-mqtt set target 21.5
 
 Exit codes: 0 the broker has it (with --wait: it is so), 2 wrong use, 65 nothing is announced under that id or it does not take
-that: what it takes is printed, 69 neither the daemon nor the broker can be reached, 75 not now, 77 not permitted, 124 it was not so
-in time.";
+that: what it takes is printed, 69 neither the daemon nor the broker can be reached, 75 not now, 77 not permitted, 78 the
+configuration is wrong, 124 it was not so in time.";

@@ -177,7 +177,7 @@ Where the daemon does not run, it says what is known all the same: the configura
 on the way to it that fails. With --direct the daemon is not asked more than whether it runs.
 
 Exit codes: 0 the daemon runs and is connected, 1 it runs and is not connected, or with --direct the broker cannot be reached, 3 it does
-not run, 77 not permitted.";
+not run, 77 not permitted, 78 the configuration, which says where the socket is, is wrong.";
 const RELOAD_EXITS: &str = "\
 `systemctl reload luigi-mqtt` does the same.
 

@@ -33,7 +33,7 @@ pub(crate) struct Publish {
     #[arg(long, conflicts_with_all = ["raw", "many"], allow_hyphen_values = true)]
     pub(crate) value: Option<String>,
 
-    /// Its attributes, in the place of those before: a JSON object
+    /// Its attributes, in the place of those before: a JSON object; of an entity that is described with attributes
     #[arg(long, value_name = "JSON", conflicts_with_all = ["raw", "many"])]
     pub(crate) attributes: Option<String>,
 

@@ -87,4 +87,4 @@ Where the daemon does not run, it is noted in the daemon's folder ([Spool] DIREC
 Home Assistant has it as unavailable until the daemon runs. Beside one that runs --direct is refused.
 
 Exit codes: 0 registered, 2 wrong use, 65 Home Assistant would refuse it, or the id is another's, 69 neither the daemon nor the broker
-can be reached: it is announced with the next start, 77 not permitted.";
+can be reached: it is announced with the next start, 77 not permitted, 78 the configuration is wrong.";

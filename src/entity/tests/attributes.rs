@@ -25,7 +25,9 @@ fn attributes_have_names_that_home_assistant_leaves_to_others() {
     attributes(
         pump().build(),
         json!({"flow": 3}),
-        Err(r#"switch "pump": expected no attributes, for it was built without, found "flow""#),
+        Err(
+            r#"switch "pump": expected no attributes, for it is described without `attributes: true`, found "flow""#,
+        ),
     );
     for key in ["state", "icon", "friendly_name"] {
         let expected = format!("switch \"pump\": {OWN} {key:?}");
