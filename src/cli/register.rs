@@ -1,6 +1,6 @@
 //! `luigi-mqtt register` and `unregister`: entities that other programs feed.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Map, Value as Json};
 
@@ -11,7 +11,6 @@ use super::args::{Register, Unregister};
 use super::complain;
 use super::migrate;
 use super::printable::printable;
-use super::say;
 use super::socket::{ANSWER_LIMIT, Surroundings, daemon, daemon_unless_direct};
 use crate::config::Config;
 use crate::daemon::keep;
@@ -102,11 +101,16 @@ fn without_daemon(
     migrate::announce_without(&config, announced, gone.as_ref())
 }
 
-/// Prints what Home Assistant asks of the entity, a line each, for as long as there is a daemon. Returns the exit code.
+/// Prints what Home Assistant asks of the entity, a line each, for as long as there is a daemon, and somebody who reads it: else Home
+/// Assistant would show an entity that obeys nobody. Returns the exit code.
 fn obey(caller: &mut Caller) -> Exit {
     loop {
         match caller.receive(None) {
-            Ok(Reply::Event(kind, command)) if kind == "command" => say(&command.to_string()),
+            Ok(Reply::Event(kind, command)) if kind == "command" => {
+                if writeln!(io::stdout(), "{command}").is_err() {
+                    return Exit::Ok;
+                }
+            }
             Ok(_) => {}
             Err(error) => return lost(&error),
         }

@@ -1,5 +1,7 @@
 //! `luigi-mqtt register` and `unregister`.
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
@@ -46,6 +48,16 @@ fn what_home_assistant_asks_of_an_entity_is_printed_for_as_long_as_the_command_r
         [r#"{"entity":"bell","value":"PRESS"}"#, r#"{"entity":"bell","value":"again"}"#]
     );
     assert!(!script.asked()[0].contains("permanent"), "{:?}", script.asked());
+}
+
+#[test]
+fn an_entity_goes_when_nobody_reads_any_more_what_is_asked_of_it() {
+    let answer = "{\"ok\":\"registered\"}\n{\"command\":{\"entity\":\"bell\",\"value\":true}}";
+    let script = Script::always(answer);
+    let mut command = script.command(&["register", "button", "bell", "--until-exit"]);
+    let (_, output) = UnixStream::pair().unwrap();
+    let child = command.stdin(Stdio::null()).stdout(OwnedFd::from(output)).spawn().unwrap();
+    assert_eq!(Process::of(child).wait_exit(LIMIT).code(), Some(0));
 }
 
 #[test]
