@@ -1,7 +1,8 @@
 //! The daemon's parts, built in order: [`Started`].
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
@@ -120,7 +121,7 @@ impl Started {
 }
 
 impl Card {
-    /// That of the machine, or none in a rehearsal. What is wrong with it is logged.
+    /// That of the machine, or none in a rehearsal. What is wrong with it is logged. Blocks while a command has it, for 10 s at most.
     fn open(config: &Config, presence: &Presence, is_rehearsal: bool) -> Card {
         if is_rehearsal {
             return Card { store: Store::nowhere(), ledger: None, kept: Kept::nowhere() };
@@ -163,9 +164,19 @@ fn receive(config: Arc<Config>, around: Surroundings, kept: Kept, reloader: &Rel
     }
 }
 
-/// The ledger of this machine; what is wrong with it is logged.
+/// The ledger of this machine; what is wrong with it is logged. Where another process has it in use, that is waited for 10 s at
+/// most.
 fn open_ledger(config: &Config, presence: &Presence) -> Ledger {
-    let ledger = ledger_of(config, presence);
+    let mut ledger = ledger_of(config, presence);
+    if ledger.is_in_use() {
+        let folder = config.spool.directory.display();
+        log::info!("another luigi-mqtt has {folder}: waiting for it to end, for {COMMAND:?} at most");
+        let deadline = Instant::now() + COMMAND;
+        while ledger.is_in_use() && Instant::now() < deadline {
+            thread::sleep(LOOK);
+            ledger = ledger_of(config, presence);
+        }
+    }
     ledger.problem().into_iter().for_each(|problem| log::warn!("{problem}"));
     if ledger.is_in_use() {
         let folder = config.spool.directory.display();
@@ -212,3 +223,9 @@ fn troubles_told_to(notifier: Arc<Notifier>) -> Troubles {
         }
     })
 }
+
+/// How long a start waits for the ledger: as long as a command has it that does without the daemon, at a broker that answers. What is
+/// announced without it no later start would remove.
+const COMMAND: Duration = Duration::from_secs(10);
+/// How often to look meanwhile.
+const LOOK: Duration = Duration::from_millis(100);

@@ -1,6 +1,7 @@
 //! The commands through the socket of a real daemon, with a real broker behind it.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value as Json, json};
@@ -216,5 +217,24 @@ fn a_daemon_can_begin_while_somebody_looks_for_ghosts() {
     daemon.wait_for_line("announced 1 entit");
     assert_eq!(daemon.count("another luigi-mqtt runs"), 0, "{:#?}", daemon.lines());
     drop(ghosts);
+    stop(daemon);
+}
+
+#[test]
+fn a_daemon_that_begins_beside_a_command_that_announces_waits_for_it() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let machine = Machine::new(mosquitto.port(), ROOM);
+    // A broker that says nothing, so that the command takes as long as it may.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = Configuration::new(silent.local_addr().unwrap().port());
+    let command = Launch::new(&elsewhere.set("Host", "ENABLED", "no").text());
+    let command = command.subcommand("register").args(&["sensor", "loft"]);
+    let command = command.env("STATE_DIRECTORY", machine.folder.path().join("state")).start();
+    let _asked = silent.accept().unwrap();
+    let daemon = machine.launch("run", &[]).start();
+    daemon.wait_for_line("waiting for it to end");
+    drop(command);
+    daemon.wait_for_line("announced 2 entit");
+    assert_eq!(daemon.count("this start is not remembered"), 0, "{:#?}", daemon.lines());
     stop(daemon);
 }
