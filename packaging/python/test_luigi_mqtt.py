@@ -346,7 +346,10 @@ class WhenTheDaemonIsAway(Test):
             return {"ok": "delivered"}
 
         self.daemon.answers["reading"] = answer
-        self.assertEqual(self.client(SHORT).publish("x", 1, wait=LIMIT), "delivered")
+        client = self.client()
+        client.status()
+        client.timeout = SHORT
+        self.assertEqual(client.publish("x", 1, wait=LIMIT), "delivered")
 
     def test_whoever_waits_for_ever_is_answered_too(self) -> None:
         self.assertEqual(self.client(float("inf")).publish("x", 1), "accepted")
