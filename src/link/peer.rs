@@ -204,4 +204,4 @@ pub(super) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 /// Among the flags of CONNECT.
 pub(super) const CLEAN: u8 = 2;
 /// No test waits longer for anything.
-pub(super) const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);

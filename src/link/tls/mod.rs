@@ -228,7 +228,7 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let stream = peer.log_in();
-                stream.get_ref().shutdown(Shutdown::Both).unwrap();
+                stream.get_ref().0.shutdown(Shutdown::Both).unwrap();
             });
             let first = events.recv_timeout(LIMIT).unwrap();
             assert!(matches!(first, LinkEvent::Up(_)), "{first:?}");

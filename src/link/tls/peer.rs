@@ -1,10 +1,12 @@
 //! For tests: a broker's side of TLS, with a certificate made on the spot.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
@@ -80,7 +82,10 @@ impl TlsPeer {
                 builder.set_options(SslOptions::NO_TLSV1_2)
             }
         };
-        TlsPeer { folder, listener: TcpListener::bind("127.0.0.1:0").unwrap(), acceptor: builder.build() }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let limit = TimeVal::seconds(LIMIT.as_secs().cast_signed());
+        setsockopt(&listener, sockopt::ReceiveTimeout, &limit).unwrap();
+        TlsPeer { folder, listener, acceptor: builder.build() }
     }
 
     pub(in crate::link) fn address(&self) -> SocketAddr {
@@ -105,19 +110,19 @@ impl TlsPeer {
 
     /// The next connection, before anything was said.
     pub(in crate::link) fn accept_tcp(&self) -> TcpStream {
-        let (stream, _) = self.listener.accept().unwrap();
+        let (stream, _) = self.listener.accept().expect("somebody connects within the limit");
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
         stream
     }
 
     /// The next connection, after a handshake that succeeded.
-    pub(in crate::link) fn accept(&self) -> SslStream<TcpStream> {
-        self.acceptor.accept(self.accept_tcp()).unwrap()
+    pub(in crate::link) fn accept(&self) -> SslStream<Steady> {
+        self.acceptor.accept(Steady(self.accept_tcp())).unwrap()
     }
 
     /// The next connection, its login accepted.
-    pub(in crate::link) fn log_in(&self) -> SslStream<TcpStream> {
+    pub(in crate::link) fn log_in(&self) -> SslStream<Steady> {
         let mut stream = self.accept();
         assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
         stream.write_all(&CONNACK).unwrap();
@@ -126,7 +131,38 @@ impl TlsPeer {
 
     /// The next connection, whose handshake is to fail.
     pub(in crate::link) fn refuse(&self) {
-        assert!(self.acceptor.accept(self.accept_tcp()).is_err());
+        assert!(self.acceptor.accept(Steady(self.accept_tcp())).is_err());
+    }
+}
+
+/// A connection on which a process that stood still goes on: the system does not restart what has a limit, and OpenSSL
+/// takes that for the end.
+#[derive(Debug)]
+pub(in crate::link) struct Steady(pub(in crate::link) TcpStream);
+
+impl Read for Steady {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| self.0.read(room))
+    }
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        uninterrupted(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What `attempt` comes to, however often it is interrupted.
+pub(super) fn uninterrupted(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match attempt() {
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tunnel between a real TLS peer and somebody at its door.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::Command;
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use openssl::ssl::{NameType, ShutdownState, SslStream};
 
-use super::peer::{Speech, TlsPeer};
-use super::tunnel::{End, Tunnel};
+use super::peer::{Speech, Steady, TlsPeer, uninterrupted};
+use super::tunnel::{End, LAST_WORDS, Tunnel};
 use crate::link::LinkError;
 use crate::link::connection::Connection;
 use crate::link::peer::{LIMIT, options, wait_until};
@@ -21,7 +21,7 @@ use crate::model::Chain;
 struct Ends {
     tunnel: Tunnel,
     door: UnixStream,
-    broker: SslStream<TcpStream>,
+    broker: SslStream<Steady>,
 }
 
 impl Ends {
@@ -36,7 +36,7 @@ impl Ends {
 }
 
 /// A tunnel to `peer` as `host`, and the broker's end of it.
-fn meet(peer: &TlsPeer, host: &str) -> (Tunnel, SslStream<TcpStream>) {
+fn meet(peer: &TlsPeer, host: &str) -> (Tunnel, SslStream<Steady>) {
     thread::scope(|scope| {
         let broker = scope.spawn(|| peer.accept());
         let tunnel = Tunnel::open(&peer.trust(), &peer.target(host), LIMIT).unwrap();
@@ -61,7 +61,7 @@ fn sample(bytes: usize) -> Vec<u8> {
 fn fill(to: &mut impl Write) -> usize {
     let mut count = 0;
     loop {
-        match to.write(&[0; 4096]) {
+        match uninterrupted(|| to.write(&[0; 4096])) {
             Ok(it) => count += it,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return count,
             Err(error) => panic!("{error}"),
@@ -103,7 +103,7 @@ fn whoever_does_not_listen_holds_up_the_other_and_nothing_is_lost() {
     let mut found = vec![0; up];
     broker.read_exact(&mut found).unwrap();
 
-    broker.get_ref().set_write_timeout(Some(STALL)).unwrap();
+    broker.get_ref().0.set_write_timeout(Some(STALL)).unwrap();
     let down = fill(&mut broker);
     assert!(down < MOST_IN_BETWEEN, "{down} bytes were taken that nobody wanted");
     let mut found = vec![0; down];
@@ -134,21 +134,29 @@ fn the_last_words_at_the_door_arrive_before_an_orderly_end() {
 #[test]
 fn once_a_tunnel_is_dropped_its_last_words_are_sent_so_the_process_may_end() {
     let peer = TlsPeer::new("127.0.0.1", Speech::Tls13);
-    for _ in 0..10 {
+    let mut count = 0;
+    let deadline = Instant::now() + LIMIT;
+    while count < 10 {
+        assert!(Instant::now() < deadline, "{count} of 10 were in time");
         let Ends { tunnel, mut door, broker } = Ends::of(&peer);
         door.write_all(&[0xe0, 0]).unwrap();
+        let began = Instant::now();
         drop((door, tunnel));
+        if began.elapsed() >= LAST_WORDS {
+            continue; // As long as it may wait: the machine was busy with something else.
+        }
         // Not a moment later: what is sent on the loopback device is there.
-        broker.get_ref().set_nonblocking(true).unwrap();
-        assert!(broker.get_ref().peek(&mut [0]).is_ok_and(|it| it == 1));
+        broker.get_ref().0.set_nonblocking(true).unwrap();
+        assert!(broker.get_ref().0.peek(&mut [0]).is_ok_and(|it| it == 1));
+        count += 1;
     }
 }
 
 #[test]
 fn the_end_of_the_broker_comes_to_the_door_after_all_it_has_said_with_its_reason() {
-    let polite: fn(&mut SslStream<TcpStream>) = |it| drop(it.shutdown());
-    let bare: fn(&mut SslStream<TcpStream>) = |it| it.get_ref().shutdown(Shutdown::Both).unwrap();
-    let nonsense: fn(&mut SslStream<TcpStream>) = |it| it.get_mut().write_all(&[7; 100]).unwrap();
+    let polite: fn(&mut SslStream<Steady>) = |it| drop(it.shutdown());
+    let bare: fn(&mut SslStream<Steady>) = |it| it.get_ref().0.shutdown(Shutdown::Both).unwrap();
+    let nonsense: fn(&mut SslStream<Steady>) = |it| it.get_mut().write_all(&[7; 100]).unwrap();
     for (way, last, expected) in
         [("polite", polite, "Closed"), ("bare", bare, "Closed"), ("nonsense", nonsense, "Failed")]
     {
@@ -175,7 +183,7 @@ fn a_broker_that_resets_the_connection_has_closed_it() {
     let Ends { tunnel, mut door, broker } = Ends::new();
     // Closed with something unread in it, which TCP answers with a reset.
     door.write_all(&sample(10)).unwrap();
-    wait_until(|| broker.get_ref().peek(&mut [0]).is_ok_and(|it| it == 1));
+    wait_until(|| broker.get_ref().0.peek(&mut [0]).is_ok_and(|it| it == 1));
     drop(broker);
     let _ = door.write_all(&sample(10));
     let mut ends = Vec::new();
@@ -320,7 +328,7 @@ fn a_login_goes_through_and_a_goodbye_too() {
 const STRANGER: &str = "import socket, sys
 door = socket.socket(socket.AF_UNIX)
 door.connect('\\0' + sys.argv[1])
-door.settimeout(10)
+door.settimeout(60)
 print('let in' if door.recv(1) else 'turned away', end='')";
 /// Who takes no byte for so long takes none.
 const STALL: Duration = Duration::from_millis(300);
