@@ -92,7 +92,7 @@ mod tests {
         let (told, found) = crossbeam_channel::bounded(1);
         let options = options.clone();
         let worker = Worker::spawn("attempt", move |stop| {
-            let deadline = Instant::now() + 3 * LEAST;
+            let deadline = Instant::now() + 9 * LEAST;
             let found = first_of(&targets, deadline, &stop, |target, limit| {
                 Connection::open(&options, target, limit, |_| {})
             });

@@ -358,7 +358,7 @@ impl Wire {
         self.0.set_read_timeout(Some(limit)).unwrap();
         let found = self.0.peek(&mut [0]);
         self.0.set_read_timeout(Some(LIMIT)).unwrap();
-        !found.is_err_and(|it| it.kind() == ErrorKind::WouldBlock)
+        !found.is_err_and(|it| matches!(it.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted))
     }
 }
 

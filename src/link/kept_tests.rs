@@ -12,17 +12,28 @@ use super::peer::{LIMIT, Peer, Wire, message, options, publish, wait_until};
 use super::tests::{Uplink, send};
 use super::{Full, Link, LinkEvent, Options, Session};
 
-/// Options for a kept session at the peer on `port`, with little patience.
+/// Options for a kept session at the peer on `port`.
 pub(super) fn keeping(port: u16) -> Options {
     let mut options = options(port);
     options.client.clean_session = false;
-    options.client.connection_timeout = Duration::from_millis(500);
+    options
+}
+
+/// The same with little patience, and enough for a machine that stands still for a while.
+pub(super) fn keeping_hastily(port: u16) -> Options {
+    let mut options = keeping(port);
+    options.client.connection_timeout = Duration::from_secs(3);
     options
 }
 
 /// A link to `peer`, and both ends of its first session.
 pub(super) fn up(peer: &Peer) -> (Uplink, Session, Wire) {
-    let uplink = Uplink::start(keeping(peer.port()));
+    up_with(peer, keeping(peer.port()))
+}
+
+/// The same with options of one's own.
+pub(super) fn up_with(peer: &Peer, options: Options) -> (Uplink, Session, Wire) {
+    let uplink = Uplink::start(options);
     peer.wipe();
     let (session, wire) = begin(peer, &uplink);
     (uplink, session, wire)
@@ -215,10 +226,8 @@ fn releases_go_first_and_messages_in_their_order_and_nothing_else_before_all_is_
 #[test]
 fn what_was_never_written_is_kept_too_and_written_after_what_was() {
     let peer = Peer::new();
-    let mut options = keeping(peer.port());
     // For the flush; later all of it has to be read within that.
-    options.client.connection_timeout = Duration::from_secs(4);
-    let uplink = Uplink::start(options);
+    let uplink = Uplink::start(keeping_hastily(peer.port()));
     peer.wipe();
     let wire = peer.resume(false);
     let mut session = uplink.session();
@@ -294,7 +303,7 @@ fn a_cut_while_it_resumes_loses_nothing() {
 #[track_caller]
 fn check_given_up(attempts: u32, kind: &str, end: impl Fn(Wire)) {
     let peer = Peer::new();
-    let (uplink, mut session, mut wire) = up(&peer);
+    let (uplink, mut session, mut wire) = up_with(&peer, keeping_hastily(peer.port()));
     send(&mut session, 7, Qos::ExactlyOnce);
     wire.packet();
     cut(&uplink, wire);

@@ -355,7 +355,7 @@ mod tests {
     fn a_better_broker_that_does_not_accept_a_login_is_not_gone_back_to() {
         let (pair, _session, _at_second) = Pair::at_the_second(|options| {
             go_back_soon(options);
-            options.client.connection_timeout = Duration::from_secs(1);
+            options.client.connection_timeout = Duration::from_secs(4);
         });
         let silent = scout_at(&pair.first);
         scout_at(&pair.first).send(&[0x20, 2, 0, 5]);
@@ -399,7 +399,7 @@ mod tests {
     fn a_broker_that_was_told_is_left_alone() {
         let (pair, _session, at_second) = Pair::driven_from_the_first(|options| {
             stay(options);
-            options.client.keep_alive = Duration::from_secs(1);
+            options.client.keep_alive = Duration::from_secs(4);
         });
         take_offline(scout_at(&pair.first));
         pair.told();
@@ -409,7 +409,7 @@ mod tests {
         assert_eq!(pair.down(), (0, "closed unanswered"));
         let mut at_second = pair.second.log_in();
         let _session = pair.up(1);
-        // A ping after a second, in which a scout would have been there many times.
+        // A ping after four seconds, in which a scout would have been there many times.
         assert_eq!(at_second.packet().0, 0xc0);
         assert!(pair.first.try_accept().is_none());
     }

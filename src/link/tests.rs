@@ -166,7 +166,7 @@ fn qos_0_is_delivered_once_written() {
 fn a_peer_that_takes_no_data_is_given_up_and_what_it_did_not_take_is_not_delivered() {
     let peer = Peer::new();
     let mut options = options(peer.port());
-    options.client.connection_timeout = Duration::from_secs(1);
+    options.client.connection_timeout = Duration::from_secs(4);
     let uplink = Uplink::start(options);
     let wire = peer.log_in();
     let mut session = uplink.session();

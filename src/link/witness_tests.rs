@@ -2,16 +2,26 @@
 
 use crate::model::Qos;
 
-use super::LinkEvent;
 use super::kept_tests::{
-    DUP, Packet, QOS_2, begin, cut, delivered_until_up, pubcomp, published, pubrec, pubrel, up,
+    DUP, Packet, QOS_2, begin, cut, delivered_until_up, keeping, keeping_hastily, pubcomp, published, pubrec,
+    pubrel, up, up_with,
 };
 use super::peer::{Peer, Wire, publish};
 use super::tests::{Uplink, send};
+use super::{LinkEvent, Options};
 
 /// A link that has one message to release at `peer`, and has just been cut.
 fn releasing(peer: &Peer) -> Uplink {
-    let (uplink, mut session, mut wire) = up(peer);
+    releasing_with(peer, keeping(peer.port()))
+}
+
+/// One with little patience.
+fn hastily_releasing(peer: &Peer) -> Uplink {
+    releasing_with(peer, keeping_hastily(peer.port()))
+}
+
+fn releasing_with(peer: &Peer, options: Options) -> Uplink {
+    let (uplink, mut session, mut wire) = up_with(peer, options);
     send(&mut session, 7, Qos::ExactlyOnce);
     assert_eq!(wire.packet(), published(QOS_2, 1, 7));
     wire.send(&pubrec(1));
@@ -53,7 +63,7 @@ const PINGRESP: [u8; 2] = [0xd0, 0];
 #[test]
 fn a_session_that_was_lost_unseen_delivers_nothing_falsely_and_everything_again() {
     let peer = Peer::new();
-    let uplink = releasing(&peer);
+    let uplink = hastily_releasing(&peer);
     leave_unanswered(&peer, &uplink);
     // The session that the last login made: nobody has subscribed in it.
     let (mut wire, _) = asked(&peer);
@@ -108,7 +118,7 @@ fn a_cut_while_it_waits_for_the_witness_changes_nothing() {
 #[test]
 fn a_broker_that_says_nothing_at_all_speaks_neither_for_nor_against_its_session() {
     let peer = Peer::new();
-    let uplink = releasing(&peer);
+    let uplink = hastily_releasing(&peer);
     leave_unanswered(&peer, &uplink);
     let (mut wire, _) = asked(&peer);
     assert_eq!(wire.next(), None);

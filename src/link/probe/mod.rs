@@ -137,20 +137,28 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::link::peer::{self, Peer, Wire, puback};
+    use crate::link::peer::{self, LIMIT, Peer, Wire, puback};
 
     /// The steps, as text, of a probe of a peer that behaves as `serve` does, and the probe's verdict.
     fn steps(serve: impl FnOnce(&Peer) + Send) -> (Vec<String>, bool) {
+        steps_within(LIMIT, LIMIT, serve)
+    }
+
+    /// The same with a limit for each step, and another for Home Assistant to speak.
+    fn steps_within(
+        limit: Duration,
+        wait: Duration,
+        serve: impl FnOnce(&Peer) + Send,
+    ) -> (Vec<String>, bool) {
         let peer = Peer::new();
         let mut options = peer::options(peer.port());
-        options.client.connection_timeout = Duration::from_millis(300);
+        options.client.connection_timeout = limit;
         let [probe_topic, birth] = ["luigi/check", "ha/status"].map(|it| Topic::new(it).unwrap());
         let outcome = thread::scope(|scope| {
             scope.spawn(|| serve(&peer));
             let mut steps = Vec::new();
             let report = |step, outcome: &Outcome| steps.push(format!("{step}: {outcome:?}"));
-            let well =
-                probe(&options, &options.site(0), &[probe_topic], &birth, Duration::from_millis(300), report);
+            let well = probe(&options, &options.site(0), &[probe_topic], &birth, wait, report);
             (steps, well)
         });
         assert!(peer.try_accept().is_none(), "it connects more often than it needs to");
@@ -207,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_message_that_is_acknowledged_and_thrown_away_is_a_failure_and_a_silent_home_assistant_is_none() {
-        let (steps, well) = steps(|peer| {
+        let (limit, wait) = (Duration::from_secs(4), Duration::from_millis(300));
+        let (steps, well) = steps_within(limit, wait, |peer| {
             let mut wire = subscribed(peer);
             take_message(&mut wire);
             // What others say on the same topic is not our message.
