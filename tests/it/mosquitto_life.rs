@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -18,6 +17,7 @@ use crate::support::Mosquitto;
 use crate::support::MosquittoOptions;
 use crate::support::Observer;
 use crate::support::Seen;
+use crate::support::word;
 
 /// One message a line: topic, QoS, whether it is retained, payload; what differs from one run or machine to the
 /// next is replaced by what it is.
@@ -130,7 +130,6 @@ fn a_broker_that_comes_up_late_is_awaited_and_readiness_does_not_wait_for_it() {
     let launch = Launch::new(&Configuration::new(mosquitto.port()).text());
     let socket = launch.folder().join("notify");
     let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(LIMIT)).unwrap();
     let mut daemon = launch.env("NOTIFY_SOCKET", socket).start();
     assert_eq!(told(&manager), "READY=1");
     let line = daemon.wait_for_line("no connection to the broker");
@@ -156,22 +155,24 @@ fn a_broker_that_comes_up_late_is_awaited_and_readiness_does_not_wait_for_it() {
 #[test]
 fn a_stop_without_a_broker_is_immediate() {
     let mosquitto = Mosquitto::absent(MosquittoOptions::default());
-    let mut daemon = Daemon::start(&Configuration::new(mosquitto.port()).text());
+    let configuration = Configuration::new(mosquitto.port()).set("Client", "RECONNECT_DELAY", "300");
+    let mut daemon = Daemon::start(&configuration.text());
     daemon.wait_for_line("no connection to the broker");
     daemon.terminate();
-    assert!(daemon.wait_exit(SOON).success());
+    assert!(daemon.wait_exit(LIMIT).success());
 }
 
 #[test]
 fn a_stop_while_the_broker_hangs_is_soon_and_offline_reaches_it_when_it_wakes() {
     let mosquitto = Mosquitto::start(MosquittoOptions::default());
     let observer = Observer::start(&mosquitto, &[AVAILABILITY]);
-    let mut daemon = Daemon::start(&Configuration::new(mosquitto.port()).text());
+    let configuration = Configuration::new(mosquitto.port()).set("Client", "CONNECTION_TIMEOUT", "300");
+    let mut daemon = Daemon::start(&configuration.set("Client", "KEEPALIVE", "300").text());
     observer.wait_for_latest(AVAILABILITY, "online");
     daemon.wait_for_line("] announced ");
     mosquitto.freeze();
     daemon.terminate();
-    assert!(daemon.wait_exit(SOON).success(), "{:#?}", daemon.lines());
+    assert!(daemon.wait_exit(LIMIT).success(), "{:#?}", daemon.lines());
     mosquitto.thaw();
     observer.wait_for_latest(AVAILABILITY, "offline");
 }
@@ -185,7 +186,7 @@ fn a_daemon_and_its_broker_may_be_stopped_together() {
     daemon.wait_for_line("] announced ");
     daemon.terminate();
     mosquitto.stop();
-    assert!(daemon.wait_exit(SOON).success(), "{:#?}", daemon.lines());
+    assert!(daemon.wait_exit(LIMIT).success(), "{:#?}", daemon.lines());
     mosquitto.start_again();
     assert_eq!(mosquitto.retained(AVAILABILITY)[0].text(), "offline");
 }
@@ -202,16 +203,11 @@ fn the_next_daemon_is_online_whatever_the_last_words_of_the_one_before_it() {
         daemon.wait_for_line("] announced ");
         assert_eq!(observer.latest(AVAILABILITY).map(|it| it.text()).as_deref(), Some("online"));
         daemon.signal(end);
-        assert_eq!(daemon.wait_exit(SOON).success(), end != Signal::SIGKILL);
+        assert_eq!(daemon.wait_exit(LIMIT).success(), end != Signal::SIGKILL);
     }
     observer.wait_for_latest(AVAILABILITY, "offline");
 }
 
 fn told(manager: &UnixDatagram) -> String {
-    let mut text = [0; 64];
-    let length = manager.recv(&mut text).unwrap();
-    String::from_utf8_lossy(&text[..length]).into_owned()
+    word(manager, LIMIT).expect("word of the daemon")
 }
-
-/// More than the limits within which it stops, whatever its peer does.
-const SOON: Duration = Duration::from_secs(3);

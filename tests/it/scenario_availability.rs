@@ -93,30 +93,31 @@ fn a_killed_daemon_is_offline_by_its_will() {
 
 #[test]
 fn a_daemon_without_its_broker_stops_at_once() {
-    let mut daemon = Daemon::start(&config(free_port(), &[]));
+    let mut daemon = Daemon::start(&config(free_port(), PATIENT));
     daemon.wait_for_line("next attempt in");
     daemon.terminate();
-    assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
+    assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
 }
 
 #[test]
 fn a_daemon_that_lost_its_broker_stops_at_once() {
-    let (mut broker, witness, mut daemon) = start(&[]);
+    let (mut broker, witness, mut daemon) = start(PATIENT);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     broker.stop();
     daemon.wait_for_line("[WARN] lost the connection to the broker: the broker closed the connection");
     daemon.terminate();
-    assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
+    assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
 }
 
 #[test]
 fn a_daemon_that_waits_for_a_silent_peer_stops_at_once() {
     let peer = SilentPeer::start();
-    let mut daemon = Daemon::start(&config(peer.port(), &[]));
+    let mut daemon = Daemon::start(&config(peer.port(), PATIENT));
     wait_until("a connection", LIMIT, || peer.accepted() == 1);
     daemon.terminate();
-    assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
+    assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
 }
 
-/// Less than any limit that the daemon could be waiting for.
-const SOON: Duration = Duration::from_secs(4);
+/// What the daemon could be waiting for is longer than any test waits.
+const PATIENT: &[(&str, &str, &str)] =
+    &[("Client", "CONNECTION_TIMEOUT", "300"), ("Client", "RECONNECT_DELAY", "300")];

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -23,6 +22,7 @@ use crate::support::retained;
 use crate::support::wait_for_retained;
 use crate::support::wait_until;
 use crate::support::wait_until_or;
+use crate::support::word;
 
 fn start(more: &[(&str, &str, &str)]) -> (Broker, Witness, Daemon) {
     let broker = Broker::start(Settings::default()).unwrap();
@@ -34,10 +34,7 @@ fn start(more: &[(&str, &str, &str)]) -> (Broker, Witness, Daemon) {
 /// The next thing that the service manager hears.
 #[track_caller]
 fn heard(manager: &UnixDatagram) -> String {
-    let mut datagram = [0; 200];
-    manager.set_read_timeout(Some(LIMIT)).unwrap();
-    let length = manager.recv(&mut datagram).unwrap();
-    String::from_utf8(datagram[..length].to_vec()).unwrap()
+    word(manager, LIMIT).expect("word of the daemon")
 }
 
 #[test]
@@ -88,12 +85,13 @@ fn a_second_signal_ends_the_goodbye_at_once() {
 
 #[test]
 fn a_broker_that_says_nothing_does_not_hold_up_the_end() {
-    let (broker, witness, mut daemon) = start(&[]);
+    // Whatever else it could wait for is longer than the test does.
+    let patient = &[("Client", "CONNECTION_TIMEOUT", "300"), ("Client", "KEEPALIVE", "300")];
+    let (broker, witness, mut daemon) = start(patient);
     witness.wait_for_line("luigi/pi/load_15m", "0.01");
     broker.set_faults(Faults { silent: true, ..Faults::default() });
     daemon.terminate();
-    // Two seconds for the goodbye, and some more for a busy machine.
-    assert_eq!(daemon.wait_exit(Duration::from_secs(8)).code(), Some(0));
+    assert_eq!(daemon.wait_exit(LIMIT).code(), Some(0));
 }
 
 #[test]

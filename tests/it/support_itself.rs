@@ -92,7 +92,7 @@ fn a_frozen_broker_accepts_and_does_not_answer() {
     mosquitto.freeze();
     let mut silence = TcpStream::connect(("127.0.0.1", mosquitto.port())).unwrap();
     silence.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-    assert_eq!(silence.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(silence.read_exact(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     mosquitto.thaw();
     mosquitto.publish("attic", "awake", false);
 }

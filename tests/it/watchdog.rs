@@ -1,7 +1,7 @@
 //! The service manager's watchdog: fed while all threads turn, and not by a daemon of which one has stopped.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
@@ -23,6 +23,7 @@ use crate::support::Launch;
 use crate::support::Producer;
 use crate::support::SilentPeer;
 use crate::support::wait_for_connects;
+use crate::support::word;
 
 /// What a service manager hears of a daemon that has to give a sign of life each [`PATIENCE`].
 struct Manager(UnixDatagram);
@@ -41,13 +42,7 @@ impl Manager {
 
     /// The next word, unless there is none within `limit`.
     fn next(&self, limit: Duration) -> Option<String> {
-        let mut datagram = [0; 4096];
-        self.0.set_read_timeout(Some(limit)).unwrap();
-        match self.0.recv(&mut datagram) {
-            Ok(length) => Some(String::from_utf8_lossy(&datagram[..length]).into_owned()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-            Err(error) => panic!("{error}"),
-        }
+        word(&self.0, limit)
     }
 
     /// Waits until it has had `count` more signs of life.
