@@ -226,8 +226,10 @@ fn releases_go_first_and_messages_in_their_order_and_nothing_else_before_all_is_
 #[test]
 fn what_was_never_written_is_kept_too_and_written_after_what_was() {
     let peer = Peer::new();
-    // For the flush; later all of it has to be read within that.
-    let uplink = Uplink::start(keeping_hastily(peer.port()));
+    let mut options = keeping(peer.port());
+    // For the flush; later all of it has to be read within that, on a busy machine too.
+    options.client.connection_timeout = Duration::from_secs(10);
+    let uplink = Uplink::start(options);
     peer.wipe();
     let wire = peer.resume(false);
     let mut session = uplink.session();
