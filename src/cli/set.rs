@@ -70,9 +70,14 @@ fn field(word: &str) -> Option<(&str, &str)> {
     word.split_once('=').filter(|(name, _)| is_name(name))
 }
 
-/// `text` as JSON where it is some, else as a text.
+/// `text` as JSON where it is some, else as a text. A number that would be spelt otherwise stays one: it may be a code or a version,
+/// which `1.10` is and 1.1 is not.
 fn value(text: &str) -> Json {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+    match serde_json::from_str(text) {
+        Ok(Json::Number(number)) if number.to_string() != text => text.into(),
+        Ok(json) => json,
+        Err(_) => text.into(),
+    }
 }
 
 /// Waits until `entity` says that it is as `wanted`, for `limit` at most.
@@ -124,6 +129,8 @@ fn is_field_so(device: &Map<String, Json>, name: &str, wanted: &Json) -> bool {
             let off = if name == "brightness" { ROUNDED } else { EXACT };
             (told - wanted).abs() <= off
         }
+        // An option of its own may be called so.
+        _ if wanted.is_boolean() && told.as_str() == Some(&*wanted.to_string()) => true,
         _ => {
             let (told, wanted) = (word(told), word(wanted));
             told == wanted || DONE.contains(&(wanted.as_str(), told.as_str()))
@@ -174,6 +181,10 @@ mod tests {
             (&["21.5"], Ok(json!(21.5))),
             (&["-3"], Ok(json!(-3))),
             (&["true"], Ok(json!(true))),
+            (&["1.10"], Ok(json!("1.10"))),
+            (&["1e5"], Ok(json!("1e5"))),
+            (&["12345678901234567890123"], Ok(json!("12345678901234567890123"))),
+            (&["volume=007"], Ok(json!({"volume": "007"}))),
             (&["a=b c"], Ok(json!({"a": "b c"}))),
             (&["Warm = cosy"], Ok(json!("Warm = cosy"))),
             (&["on", "brightness=80"], Ok(json!({"state": "on", "brightness": 80}))),
@@ -192,6 +203,8 @@ mod tests {
             (json!({"state": "on"}), json!("ON"), true),
             (json!({"state": "off"}), json!("on"), false),
             (json!({"state": "on"}), json!(true), true),
+            (json!({"state": "true"}), json!(true), true),
+            (json!({"state": "1.10"}), json!("1.10"), true),
             (json!({"state": "on", "brightness": 79}), json!({"state": "on", "brightness": 80}), true),
             (json!({"state": "on", "brightness": 20}), json!({"state": "on", "brightness": 80}), false),
             (json!({"state": 21.5}), json!({"value": 21.5}), true),

@@ -1,5 +1,7 @@
 //! Commands, next to those of Home Assistant.
 
+use std::str;
+
 use serde_json::json;
 
 use super::*;
@@ -119,6 +121,22 @@ fn what_is_not_offered_is_refused_with_what_is() {
         json!({ "state": "stop" }),
         r#"cannot set state: expected one of open, close, found "stop""#,
     );
+}
+
+#[test]
+fn a_truth_value_is_the_word_that_the_entity_has_for_it() {
+    let select = json!({ "command_topic": "c", "options": ["true", "no"] });
+    let text = json!({ "command_topic": "c" });
+    for (platform, config, wanted, expected) in [
+        ("select", &select, json!({ "option": true }), Ok("true")),
+        ("select", &select, json!({ "option": false }), Err(())),
+        ("text", &text, json!({ "value": false }), Ok("false")),
+        ("switch", &text, json!({ "state": "True" }), Ok("ON")),
+    ] {
+        let sent = wish(platform, config, &wanted);
+        let sent = sent.as_ref().map(|it| str::from_utf8(&it[0].payload).unwrap()).map_err(drop);
+        assert_eq!(sent, expected, "{platform} {wanted}");
+    }
 }
 
 #[test]

@@ -139,7 +139,8 @@ fn ask(offer: &Offer, value: &Value) -> Result<Asked, SetError> {
         }
         Range::Text { min, max } => {
             let text = value.as_str().map(str::to_owned);
-            let text = text.or_else(|| value.is_number().then(|| value.to_string())).ok_or_else(refused)?;
+            let is_plain = value.is_number() || value.is_boolean();
+            let text = text.or_else(|| is_plain.then(|| value.to_string())).ok_or_else(refused)?;
             let fits = (*min..=*max).contains(&text.chars().count());
             if fits { Ok(Asked::Word(text)) } else { Err(out_of_range()) }
         }
@@ -164,9 +165,7 @@ fn ask(offer: &Offer, value: &Value) -> Result<Asked, SetError> {
 fn option<'o>(options: &'o [String], value: &Value) -> Option<&'o str> {
     let word = match value {
         Value::String(word) => word.clone(),
-        Value::Bool(true) => "on".to_owned(),
-        Value::Bool(false) => "off".to_owned(),
-        Value::Number(number) => number.to_string(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
         _ => return None,
     };
     let same = |word: &str| options.iter().find(|it| it.eq_ignore_ascii_case(word)).map(String::as_str);
@@ -215,8 +214,10 @@ const ALIASES: &[(&str, &str)] = &[
     ("tilt", "tilt_position"),
 ];
 
-/// States where verbs are wanted.
+/// States where verbs are wanted, and truth values where words are.
 const WORDS: &[(&str, &str)] = &[
+    ("true", "on"),
+    ("false", "off"),
     ("opened", "open"),
     ("closed", "close"),
     ("stopped", "stop"),
