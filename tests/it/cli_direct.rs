@@ -168,6 +168,16 @@ fn what_the_daemon_has_announced_is_not_said_to_be_missing_whether_it_runs_or_no
 }
 
 #[test]
+fn what_the_broker_keeps_is_printed_once_though_two_filters_match_it() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    mosquitto.publish("a/b", "kept", true);
+    let launch = Launch::new(&Configuration::new(mosquitto.port()).text()).subcommand("subscribe");
+    let mut command = launch.args(&["--direct", "--retained-only", "a/+", "+/b"]).start();
+    assert_eq!(command.wait_exit(LIMIT).code(), Some(0), "{:#?}", command.lines());
+    assert_eq!(command.lines_of(Stream::Stdout), ["a/b kept"]);
+}
+
+#[test]
 fn several_are_told_in_order_over_one_connection() {
     let mosquitto = Mosquitto::start(MosquittoOptions::default());
     let observer = Observer::start(&mosquitto, &["#"]);

@@ -5,7 +5,7 @@ mod house;
 mod line;
 mod reading;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::ControlFlow;
 use std::thread;
@@ -24,6 +24,7 @@ use crate::model::Chain;
 use crate::model::Incoming;
 use crate::model::Message;
 use crate::model::Qos;
+use crate::model::Topic;
 use crate::model::TopicFilter;
 use crate::protocol;
 use crate::protocol::Code;
@@ -76,6 +77,8 @@ struct Direct {
     /// Answers that are due, in order.
     due: VecDeque<Due>,
     messages: VecDeque<(u64, Incoming)>,
+    /// Of which topics each subscription has had what the broker keeps: it comes again with each filter that matches.
+    kept: BTreeSet<(u64, Topic)>,
     /// How many messages had to go because nobody took them.
     dropped: u64,
 }
@@ -93,6 +96,7 @@ impl Direct {
             granted: BTreeMap::new(),
             due: VecDeque::new(),
             messages: VecDeque::new(),
+            kept: BTreeSet::new(),
             dropped: 0,
         }
     }
@@ -207,9 +211,15 @@ impl Direct {
                     ignore.into_iter().for_each(|filter| line.unsubscribe(filter));
                 }
                 for (number, filter) in &self.subscriptions {
-                    if filter.matches(incoming.topic.as_str()) {
-                        self.messages.push_back((*number, incoming.clone()));
+                    let copy = (*number, incoming.topic.clone());
+                    let is_again = incoming.retained && self.kept.contains(&copy);
+                    if is_again || !filter.matches(incoming.topic.as_str()) {
+                        continue;
                     }
+                    if incoming.retained && self.subscriptions.len() > 1 && self.kept.len() < MOST_KEPT {
+                        self.kept.insert(copy);
+                    }
+                    self.messages.push_back((*number, incoming.clone()));
                 }
                 while self.messages.len() > MOST_MESSAGES {
                     self.messages.pop_front();
@@ -355,3 +365,5 @@ const LIMIT: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 64;
 /// Messages that wait for whoever has subscribed; beyond that the oldest go, and are counted.
 const MOST_MESSAGES: usize = 1_024;
+/// Of so many topics it is known that what the broker keeps has come; of others it may come again.
+const MOST_KEPT: usize = 16_384;
