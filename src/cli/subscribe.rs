@@ -114,7 +114,7 @@ impl Listener<'_> {
     fn take(&mut self, at: usize, message: &Map<String, Json>) -> Option<Exit> {
         if let Some(dropped) = message.get("dropped").and_then(Json::as_u64) {
             complain(format_args!(
-                "luigi-mqtt: {dropped} messages were dropped, for they come faster than they are printed"
+                "luigi-mqtt: {dropped} messages were dropped: they come faster than they are printed, or are too large"
             ));
         }
         let topic = message.get("topic").and_then(Json::as_str).unwrap_or_default();

@@ -124,6 +124,23 @@ fn what_is_published_comes_to_who_has_asked_for_it() {
 }
 
 #[test]
+fn a_message_that_no_line_has_room_for_counts_as_dropped() {
+    let mosquitto = Mosquitto::start(MosquittoOptions::default());
+    let mut daemon = Daemon::start(&fed(&mosquitto, ""));
+    let mut producer = Producer::connect(&daemon);
+    wait_connected(&mut producer);
+    producer.ask(&json!({"op": "subscribe", "topic": "garden/picture"}));
+    mosquitto.publish("garden/picture", vec![b'x'; 300_000], false);
+    daemon.wait_for_line("no line has room for 300000 bytes");
+    // Short enough, but not in base64.
+    mosquitto.publish("garden/picture", vec![0xff; 200_000], false);
+    mosquitto.publish("garden/picture", "last", false);
+    let message = &producer.event()["message"];
+    assert_eq!((&message["payload"], &message["dropped"]), (&json!("last"), &json!(2)), "{message}");
+    wait_exit(&mut daemon);
+}
+
+#[test]
 fn what_others_announce_is_told_and_moved() {
     let mosquitto = Mosquitto::start(MosquittoOptions::default());
     let lamp = json!({"name": "Lamp", "unique_id": "lamp", "schema": "json", "state_topic": "lamp",

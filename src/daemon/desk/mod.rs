@@ -286,8 +286,7 @@ impl Desk for Clerk {
     fn event(&mut self, client: ClientId) -> Option<String> {
         let visitor = self.visitors.get_mut(&client)?;
         let news = visitor.event();
-        let news = news.or_else(|| devices::event(&self.office, visitor.watch.as_ref()?));
-        news.map(|it| it.line(None))
+        news.or_else(|| Some(devices::event(&self.office, visitor.watch.as_ref()?)?.line(None)))
     }
 
     fn due(&self) -> Option<Instant> {

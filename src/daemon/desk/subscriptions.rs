@@ -11,6 +11,7 @@ use crate::protocol;
 use crate::protocol::Answer;
 use crate::protocol::Code;
 use crate::protocol::Failure;
+use crate::protocol::LINE_BYTES;
 
 /// The subscriptions of one program: 32 at most, each with a mailbox that holds 1,024 messages or 128 KiB, of which the oldest
 /// go first. Dropping it ends them.
@@ -26,6 +27,8 @@ pub(super) struct Subscriptions {
 struct Subscription {
     number: u64,
     messages: Messages,
+    /// How many messages no line has room for.
+    unfit: u64,
     /// How many lost messages the program knows of.
     told: u64,
 }
@@ -57,7 +60,7 @@ impl Subscriptions {
             return Err(Failure::new(Code::Ended, "the daemon ends"));
         }
         self.last += 1;
-        self.all.push(Subscription { number: self.last, messages, told: 0 });
+        self.all.push(Subscription { number: self.last, messages, unfit: 0, told: 0 });
         Ok(self.last)
     }
 
@@ -73,16 +76,39 @@ impl Subscriptions {
         self.all.len() < before
     }
 
-    /// The next message, of each subscription in turn, so that a busy one leaves room for the others.
-    pub(super) fn next(&mut self) -> Option<Answer> {
+    /// The line that tells of the next message, of each subscription in turn, so that a busy one leaves room for the others. A message
+    /// that no line has room for counts as dropped.
+    pub(super) fn next(&mut self) -> Option<String> {
         for _ in 0..self.all.len() {
             self.turn = (self.turn + 1) % self.all.len();
-            let it = &mut self.all[self.turn];
-            if let Ok(message) = it.messages.try_recv() {
-                let dropped = it.messages.dropped();
-                let lost = dropped - std::mem::replace(&mut it.told, dropped);
-                return Some(Answer::event("message", protocol::message(it.number, &message, lost)));
+            if let Some(line) = self.all[self.turn].next() {
+                return Some(line);
             }
+        }
+        None
+    }
+}
+
+impl Subscription {
+    fn next(&mut self) -> Option<String> {
+        while let Ok(message) = self.messages.try_recv() {
+            let lost = self.messages.dropped() + self.unfit;
+            // What is longer by itself need not be spelt out to know.
+            if message.payload.len() <= LINE_BYTES {
+                let event = protocol::message(self.number, &message, lost - self.told);
+                let line = Answer::event("message", event).line(None);
+                if line.len() <= LINE_BYTES {
+                    self.told = lost;
+                    return Some(line);
+                }
+            }
+            if self.unfit == 0 {
+                let (topic, bytes) = (&message.topic, message.payload.len());
+                log::warn!(
+                    "a program is not told of a message on {topic}: no line has room for {bytes} bytes"
+                );
+            }
+            self.unfit += 1;
         }
         None
     }

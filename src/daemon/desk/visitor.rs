@@ -50,9 +50,9 @@ impl Visitor {
         self.commands.push_back(Answer::event("command", content));
     }
 
-    /// The next that it is to be told.
-    pub(super) fn event(&mut self) -> Option<Answer> {
-        self.commands.pop_front().or_else(|| self.subscriptions.next())
+    /// The next line that it is to be told.
+    pub(super) fn event(&mut self) -> Option<String> {
+        self.commands.pop_front().map(|it| it.line(None)).or_else(|| self.subscriptions.next())
     }
 
     /// What others get to know of it.
