@@ -154,8 +154,11 @@ impl Outbox {
                 let Some(waiting) = self.next_of(lane) else { break };
                 if waiting.expires.is_some_and(|expires| expires <= now) {
                     self.end(waiting, Fate::Expired);
-                } else if publish(self.window.next(), &waiting.message) {
-                    self.window.push(Parcel::Latest(lane, waiting), now);
+                } else if !self.would_overtake(&waiting.message)
+                    && publish(self.window.next(), &waiting.message)
+                {
+                    let qos = waiting.message.qos;
+                    self.window.push(Parcel::Latest(lane, waiting), qos, now);
                 } else {
                     self.lane(lane).put_back(waiting);
                     return;
@@ -163,12 +166,29 @@ impl Outbox {
             }
         }
         while states_open && self.window.has_room(false) {
+            self.queue.skip_done();
             let Some(message) = self.queue.next() else { return };
-            if !publish(self.window.next(), message) {
+            if self.would_overtake(message) || !publish(self.window.next(), message) {
                 return;
             }
+            let qos = message.qos;
             let place = self.queue.give();
-            self.window.push(Parcel::Queued(place), now);
+            self.window.push(Parcel::Queued(place), qos, now);
+        }
+    }
+
+    /// Whether the broker could have `message` before one on its topic that is in flight: at QoS 2 that counts only once it
+    /// is released, and whatever is not acknowledged is sent again. Then the older would be the last.
+    fn would_overtake(&self, message: &Message) -> bool {
+        let mut older = self.window.above(message.qos).filter_map(|it| self.of_parcel(it));
+        older.any(|it| it.topic == message.topic)
+    }
+
+    /// The message in `parcel`, unless the queue is done with it.
+    fn of_parcel<'a>(&'a self, parcel: &'a Parcel) -> Option<&'a Message> {
+        match parcel {
+            Parcel::Latest(_, waiting) => Some(&waiting.message),
+            Parcel::Queued(place) => self.queue.at(*place),
         }
     }
 
@@ -177,7 +197,7 @@ impl Outbox {
     pub fn acknowledge(&mut self, token: Token) {
         let parcel = self.window.remove(token);
         if let Some(Parcel::Latest(lane, waiting)) = &parcel {
-            // With another quality of service it may have overtaken an older one, which must not come after it.
+            // Not every broker acknowledges in order; what is older must not come after it.
             self.window.disown_before(token, *lane, &waiting.message.topic);
         }
         let topic = parcel.and_then(|it| self.finish(it, Fate::Delivered));
@@ -221,14 +241,10 @@ impl Outbox {
     /// every connection at, once that is certain; it is given up, that the others may go.
     pub fn closed_by_broker(&mut self, kept: bool) -> Option<Message> {
         let (token, parcel) = self.window.oldest()?;
-        let message = match parcel {
-            Parcel::Latest(_, waiting) => &waiting.message,
-            Parcel::Queued(place) => self.queue.at(*place)?,
-        };
-        if !self.suspect.closed(message, kept) {
+        let message = self.of_parcel(parcel)?.clone();
+        if !self.suspect.closed(&message, kept) {
             return None;
         }
-        let message = message.clone();
         let parcel = self.window.remove(token)?;
         self.finish(parcel, Fate::Dropped);
         Some(message)

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Lane;
 use super::latest::Waiting;
+use crate::model::Qos;
 use crate::model::Token;
 use crate::model::Topic;
 
@@ -18,6 +19,8 @@ pub(super) struct Window {
     size: u64,
     /// How many of them are announcements.
     announcements: usize,
+    /// How many there are of each quality of service.
+    by_level: [usize; 3],
 }
 
 /// What is in flight.
@@ -32,6 +35,7 @@ pub(super) enum Parcel {
 #[derive(Debug)]
 struct InFlight {
     parcel: Parcel,
+    qos: Qos,
     since: Instant,
     /// Whether it is to be forgotten when the connection ends, rather than sent again.
     disowned: bool,
@@ -40,7 +44,8 @@ struct InFlight {
 impl Window {
     /// A window of `size` messages, and [`RESERVE`] announcements more.
     pub(super) fn new(size: u16) -> Window {
-        Window { in_flight: BTreeMap::new(), next: 0, size: u64::from(size.max(1)), announcements: 0 }
+        let size = u64::from(size.max(1));
+        Window { in_flight: BTreeMap::new(), next: 0, size, announcements: 0, by_level: [0; 3] }
     }
 
     /// Has `size` messages at most from here on.
@@ -59,17 +64,19 @@ impl Window {
         Token(self.next)
     }
 
-    /// `parcel` went out, as [`Window::next`] said, at `now`.
-    pub(super) fn push(&mut self, parcel: Parcel, now: Instant) {
+    /// `parcel`, a message at `qos`, went out, as [`Window::next`] said, at `now`.
+    pub(super) fn push(&mut self, parcel: Parcel, qos: Qos, now: Instant) {
         self.announcements += usize::from(parcel.is_announcement());
-        self.in_flight.insert(Token(self.next), InFlight { parcel, since: now, disowned: false });
+        self.by_level[usize::from(qos.level())] += 1;
+        self.in_flight.insert(Token(self.next), InFlight { parcel, qos, since: now, disowned: false });
         self.next += 1;
     }
 
     /// Takes what was sent as `token`.
     pub(super) fn remove(&mut self, token: Token) -> Option<Parcel> {
-        let parcel = self.in_flight.remove(&token)?.parcel;
+        let InFlight { parcel, qos, .. } = self.in_flight.remove(&token)?;
         self.announcements -= usize::from(parcel.is_announcement());
+        self.by_level[usize::from(qos.level())] -= 1;
         Some(parcel)
     }
 
@@ -95,7 +102,7 @@ impl Window {
 
     /// Takes all that is in flight, newest first, and whether each is to be sent again. Their tokens are never used again.
     pub(super) fn drain_newest_first(&mut self) -> impl Iterator<Item = (Parcel, bool)> + use<> {
-        self.announcements = 0;
+        (self.announcements, self.by_level) = (0, [0; 3]);
         let in_flight = std::mem::take(&mut self.in_flight);
         in_flight.into_values().rev().map(|it| (it.parcel, !it.disowned))
     }
@@ -108,6 +115,17 @@ impl Window {
     /// Since when the oldest is in flight.
     pub(super) fn oldest_since(&self) -> Option<Instant> {
         self.in_flight.first_key_value().map(|(_, oldest)| oldest.since)
+    }
+
+    /// What is in flight at a higher quality of service than `qos`. Without a look at each where there is nothing.
+    pub(super) fn above(&self, qos: Qos) -> impl Iterator<Item = &Parcel> {
+        let higher = &self.by_level[usize::from(qos.level()) + 1..];
+        let count: usize = higher.iter().sum();
+        self.in_flight
+            .values()
+            .take(if count == 0 { 0 } else { usize::MAX })
+            .filter(move |it| it.qos > qos)
+            .map(|it| &it.parcel)
     }
 
     /// What is in flight, but for what stands in the queue; the oldest first.

@@ -110,11 +110,15 @@ impl Queue {
         dropped
     }
 
-    /// The first message that was not given out since the last [`Queue::rewind`].
-    pub(super) fn next(&mut self) -> Option<&Message> {
+    /// Passes over what is done with already, before [`Queue::next`].
+    pub(super) fn skip_done(&mut self) {
         while self.front.get(self.given).is_some_and(|it| it.done) {
             self.given += 1;
         }
+    }
+
+    /// The first message that was not given out since the last [`Queue::rewind`].
+    pub(super) fn next(&self) -> Option<&Message> {
         self.front.get(self.given).map(|it| &it.message)
     }
 

@@ -228,3 +228,29 @@ fn an_older_state_that_was_overtaken_in_flight_does_not_come_back() {
     outbox.rewind();
     assert!(outbox.is_empty());
 }
+
+#[test]
+fn a_message_waits_for_an_older_one_of_its_topic_that_is_in_flight_at_a_higher_quality_of_service() {
+    for deliveries in [[false, false], [false, true], [true, false], [true, true]] {
+        let mut outbox = outbox();
+        for ((text, qos), every) in
+            [("1", Qos::ExactlyOnce), ("2", Qos::AtLeastOnce)].into_iter().zip(deliveries)
+        {
+            let message = Message { qos, ..message("a", text) };
+            match every {
+                true => outbox.append(message, Instant::now(), None),
+                false => outbox.put(Lane::State, message, None, Instant::now(), None),
+            }
+            let goes = if qos == Qos::ExactlyOnce { &["0 a=1"][..] } else { &[] };
+            assert_eq!(sent(&mut outbox, true), goes, "{deliveries:?}");
+        }
+        outbox.acknowledge(Token(0));
+        assert_eq!(sent(&mut outbox, true), ["1 a=2"], "{deliveries:?}");
+        // Not for one at a lower quality of service, nor for one on another topic.
+        let third = Message { qos: Qos::ExactlyOnce, ..message("a", "3") };
+        outbox.put(Lane::State, third, None, Instant::now(), None);
+        assert_eq!(sent(&mut outbox, true), ["2 a=3"], "{deliveries:?}");
+        put(&mut outbox, "b", "1");
+        assert_eq!(sent(&mut outbox, true), ["3 b=1"], "{deliveries:?}");
+    }
+}
