@@ -18,13 +18,16 @@ pub(super) enum Announcement {
         until: Instant,
     },
     /// Discovery and `online` are on their way and not all acknowledged.
-    Discovering,
+    Discovering {
+        /// When states flow all the same as soon as that is through: others were held back for it before.
+        latest: Option<Instant>,
+    },
     /// Home Assistant subscribes to the state topics it has just read of, which it does 0.1 s (observed;
     /// 0.5 s by its source, right after it connects) later: a state that is not retained would be missed.
     Settling {
         /// When it surely has.
         until: Instant,
-        /// However often Home Assistant starts meanwhile.
+        /// However often Home Assistant starts, and something else is announced, meanwhile.
         latest: Instant,
     },
     /// All is known and states flow.
@@ -34,6 +37,9 @@ pub(super) enum Announcement {
 }
 
 impl Announcement {
+    /// All is announced, from the beginning.
+    pub(super) const DISCOVERING: Announcement = Announcement::Discovering { latest: None };
+
     /// The step in which Home Assistant works through what it was told until `now`.
     pub(super) fn parted(now: Instant) -> Announcement {
         Announcement::Parted { until: now + PARTING }
@@ -61,7 +67,7 @@ impl Announcement {
             | Announcement::Delayed { until }
             | Announcement::Settling { until, .. } => Some(until),
             Announcement::Parting
-            | Announcement::Discovering
+            | Announcement::Discovering { .. }
             | Announcement::Done
             | Announcement::Closing => None,
         }
@@ -82,12 +88,15 @@ impl Announcement {
         match self {
             Announcement::Parting if acknowledged => Announcement::parted(now),
             Announcement::Parted { until } | Announcement::Delayed { until } if now >= until => {
-                Announcement::Discovering
+                Announcement::DISCOVERING
             }
-            Announcement::Discovering if acknowledged => {
-                Announcement::Settling { until: now + SETTLE, latest: now + SETTLE_LIMIT }
+            Announcement::Discovering { latest } if acknowledged => {
+                let latest = latest.unwrap_or(now + SETTLE_LIMIT);
+                Announcement::Settling { until: latest.min(now + SETTLE), latest }
             }
-            Announcement::Settling { .. } if !acknowledged => Announcement::Discovering,
+            Announcement::Settling { latest, .. } if !acknowledged => {
+                Announcement::Discovering { latest: Some(latest) }
+            }
             Announcement::Settling { until, .. } if now >= until => Announcement::Done,
             step => step,
         }
@@ -102,7 +111,7 @@ const BIRTH_DELAY_MIN: Duration = Duration::from_millis(500);
 const BIRTH_DELAY_SPREAD: Duration = Duration::from_millis(2_500);
 /// Twice what Home Assistant takes to subscribe at its slowest.
 const SETTLE: Duration = Duration::from_secs(1);
-/// States are held back no longer than this, however many births there are.
+/// States are held back no longer than this, however many births there are and however much else is announced.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
@@ -126,7 +135,7 @@ mod tests {
             step = step.next(start + Duration::from_millis(ms), acknowledged);
             seen.push(match step {
                 Announcement::Delayed { .. } => 'd',
-                Announcement::Discovering => 'D',
+                Announcement::Discovering { .. } => 'D',
                 Announcement::Settling { .. } => 's',
                 Announcement::Done => '.',
                 Announcement::Parting | Announcement::Parted { .. } => 'p',
@@ -150,7 +159,7 @@ mod tests {
         assert_eq!(settling.after_birth(now, 0.5), Announcement::Settling { until: now + SETTLE, latest });
         let later = latest - SETTLE / 2;
         assert_eq!(settling.after_birth(later, 0.5), Announcement::Settling { until: latest, latest });
-        for step in [Announcement::Discovering, Announcement::Delayed { until: now }, Announcement::Closing] {
+        for step in [Announcement::DISCOVERING, Announcement::Delayed { until: now }, Announcement::Closing] {
             assert_eq!(step.after_birth(now, 0.5), step);
         }
     }
@@ -159,6 +168,22 @@ mod tests {
     fn an_entity_announced_while_settling_settles_anew() {
         let now = Instant::now();
         let settling = Announcement::Settling { until: now, latest: now };
-        assert_eq!(settling.next(now, false), Announcement::Discovering);
+        assert_eq!(settling.next(now, false), Announcement::Discovering { latest: Some(now) });
+    }
+
+    #[test]
+    fn states_are_held_back_for_three_seconds_at_most_however_much_is_announced_meanwhile() {
+        let start = Instant::now();
+        let mut step = Announcement::DISCOVERING;
+        // Another entity each half second, which is acknowledged at once.
+        for half_seconds in 0..6 {
+            let now = start + half_seconds * SETTLE / 2;
+            step = step.next(now, false).next(now, true);
+            assert!(!step.next(now, true).lets_states_go(), "{half_seconds}");
+        }
+        let now = start + SETTLE_LIMIT;
+        step = step.next(now, false);
+        assert!(!step.lets_states_go(), "before it is announced");
+        assert!(step.next(now, true).next(now, true).lets_states_go());
     }
 }

@@ -239,7 +239,7 @@ fn what_comes_back_on_another_platform_or_device_does_so_when_it_has_gone() {
         let reading = Reading::new(ObjectId::new("door").unwrap(), "warm".into());
         rig.bridge.handle(Event::Reading(reading), rig.now);
         rig.arrived();
-        assert_eq!(rig.bridge.announcement, Announcement::Discovering);
+        assert_eq!(rig.bridge.announcement, Announcement::DISCOVERING);
         assert_eq!(rig.after(100), [first]);
         assert_eq!(rig.after(999), NOTHING);
         let mut arrived = rig.after(1);

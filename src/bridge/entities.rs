@@ -40,7 +40,7 @@ impl Bridge {
 
     /// Announces everything: discovery, then `online`; states follow when Home Assistant has settled.
     pub(super) fn announce_all(&mut self, now: Instant) {
-        self.announcement = Announcement::Discovering;
+        self.announcement = Announcement::DISCOVERING;
         self.echo = None;
         self.announce_devices(now);
         for it in self.entities.values() {
@@ -113,7 +113,7 @@ impl Bridge {
         if may_announce {
             discovery.into_iter().chain(companions).for_each(|it| self.say(it, now));
             if self.announcement == Announcement::Done {
-                self.announcement = Announcement::Discovering;
+                self.announcement = Announcement::DISCOVERING;
             }
         }
     }

@@ -246,7 +246,10 @@ impl Bridge {
         let next = self.announcement.next(now, acknowledged && is_told);
         match (std::mem::replace(&mut self.announcement, next), next) {
             (Announcement::Parting, Announcement::Parted { .. }) => self.departure.group_arrived(),
-            (Announcement::Delayed { .. } | Announcement::Parted { .. }, Announcement::Discovering) => {
+            (
+                Announcement::Delayed { .. } | Announcement::Parted { .. },
+                Announcement::Discovering { .. },
+            ) => {
                 self.begin(now);
             }
             (Announcement::Settling { .. }, Announcement::Done) => {
