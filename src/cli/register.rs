@@ -1,6 +1,6 @@
 //! `luigi-mqtt register` and `unregister`: entities that other programs feed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use serde_json::{Map, Value as Json};
 
@@ -10,6 +10,7 @@ use super::answer::{granted, lost, refused};
 use super::args::{Register, Unregister};
 use super::complain;
 use super::migrate;
+use super::print;
 use super::printable::printable;
 use super::socket::{ANSWER_LIMIT, Surroundings, daemon, daemon_unless_direct};
 use crate::config::Config;
@@ -107,7 +108,7 @@ fn obey(caller: &mut Caller) -> Exit {
     loop {
         match caller.receive(None) {
             Ok(Reply::Event(kind, command)) if kind == "command" => {
-                if writeln!(io::stdout(), "{command}").is_err() {
+                if !print(&format!("{command}\n")) {
                     return Exit::Ok;
                 }
             }
